@@ -1,0 +1,2 @@
+//! The `libmqtt` command.
+#![forbid(unsafe_code)]

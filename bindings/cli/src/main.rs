@@ -1,0 +1,2 @@
+//! The `libmqtt` command.
+fn main() {}

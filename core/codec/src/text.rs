@@ -1,0 +1,15 @@
+//! UTF-8 Encoded Strings. MQTT 5.0 §1.5.4.
+
+use crate::DecodeError;
+
+/// Reads `bytes` as the text of a UTF-8 Encoded String: well-formed UTF-8 without U+0000.
+///
+/// U+FEFF stays where it is, and nothing is normalised.
+/// v5 [MQTT-1.5.4-1] [MQTT-1.5.4-2] [MQTT-1.5.4-3] v311 [MQTT-1.5.3-1] [MQTT-1.5.3-2] [MQTT-1.5.3-3]
+pub fn check_text(bytes: &[u8]) -> Result<&str, DecodeError> {
+    let text = core::str::from_utf8(bytes).map_err(|_| DecodeError::TextNotUtf8)?;
+    if memchr::memchr(0, bytes).is_some() {
+        return Err(DecodeError::TextHasNul);
+    }
+    Ok(text)
+}

@@ -1,0 +1,88 @@
+//! What goes in and out of a shard.
+
+use core::net::SocketAddr;
+
+use libmqtt_codec::Reason;
+
+/// Names a shard of one broker: 0, 1, 2, ...
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ShardId(pub u16);
+
+/// Names a link (a Network Connection) of one shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LinkId {
+    /// A small number that is used again after the link has gone: good for an array.
+    pub index: u32,
+    /// Tells it from the links that had the same index before.
+    pub generation: u32,
+}
+
+/// What is known of a link when it opens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LinkInfo {
+    /// The peer's address; none within the process.
+    pub peer: Option<SocketAddr>,
+}
+
+/// Why a link has closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closed {
+    /// The peer closed it.
+    Peer,
+    /// It failed: reset, timed out, unreachable.
+    Failed,
+}
+
+/// A link on its way to the shard that is its session's home: hand it to that shard's
+/// `handle_moved` together with the socket.
+#[derive(Debug)]
+pub struct Moved {
+    pub(crate) info: LinkInfo,
+    /// Bytes read so far, from the CONNECT on.
+    pub(crate) bytes: Vec<u8>,
+}
+
+/// Messages from one shard to another: hand it to that shard's `handle_peer`, batches of the
+/// same pair in order.
+#[derive(Debug, Default)]
+pub struct PeerBatch {}
+
+/// What the driver must do.
+#[derive(Debug)]
+pub enum BrokerOutput {
+    /// Bytes wait in `outgoing`: write them as far as the transport takes them and say
+    /// `handle_sent`. Comes again only after new bytes have come to an empty `outgoing`, so if
+    /// the transport stops, go on when it is writable.
+    Writable(LinkId),
+    /// Write what `outgoing` still has as far as it goes at once, then close the transport. The
+    /// link is gone from the shard after the next input: take its bytes before that. No
+    /// `handle_closed` is due.
+    Close(LinkId, Reason),
+    /// Stop reading this link's transport (true), or go on (false).
+    Pause(LinkId, bool),
+    /// The link has left this shard: unregister its transport, hand it and the [`Moved`] to the
+    /// shard named.
+    Move(LinkId, ShardId, Moved),
+    /// Hand this to the shard named.
+    Peer(ShardId, PeerBatch),
+}
+
+/// Bytes that wait for a link's transport, in order, as up to three pieces for one vectored
+/// write.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Outgoing<'a> {
+    /// The pieces; empty ones may be among them.
+    pub pieces: [&'a [u8]; 3],
+}
+
+impl Outgoing<'_> {
+    /// Bytes in these pieces.
+    pub fn len(&self) -> usize {
+        self.pieces.iter().map(|piece| piece.len()).sum()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}

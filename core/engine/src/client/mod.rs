@@ -1,0 +1,1 @@
+//! The client: one session, at most one Network Connection.

@@ -1,0 +1,136 @@
+//! Where the host program decides and watches.
+
+use bytes::Bytes;
+use core::net::SocketAddr;
+use libmqtt_codec::{Publish, Reason, Subscription, Version};
+
+/// Names a question that a hook answered with [`Verdict::Later`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// Who is asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientInfo {
+    /// The Client Identifier, assigned or given.
+    pub client_id: Box<str>,
+    /// The User Name of its CONNECT.
+    pub user_name: Option<Box<str>>,
+    /// The version it speaks.
+    pub version: Version,
+    /// Its address; none for a client in the same process.
+    pub peer: Option<SocketAddr>,
+}
+
+/// What a hook decides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Go on.
+    Allow,
+    /// Go on; in `authenticate`, with this Authentication Data in the CONNACK or AUTH.
+    AllowWith(Bytes),
+    /// Only in `authenticate`, for a client with an Authentication Method: send AUTH 0x18 with
+    /// this Authentication Data and wait for the client's. Elsewhere it denies.
+    Challenge(Bytes),
+    /// Refuse for this reason (0x80 and above).
+    Deny(Reason),
+    /// The answer comes through `handle_verdict` with the ticket that was given. Until then the
+    /// client's further packets wait.
+    Later,
+}
+
+/// Which part of authentication is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// CONNECT.
+    Connect,
+    /// AUTH 0x18, answering a challenge.
+    Continue,
+    /// AUTH 0x19 on a standing connection.
+    ReAuthenticate,
+}
+
+/// A client's proof of who it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Authenticate<'a> {
+    /// Who it says it is.
+    pub client: &'a ClientInfo,
+    /// Which step.
+    pub step: Step,
+    /// The Password of CONNECT (only in that step).
+    pub password: Option<&'a [u8]>,
+    /// The Authentication Method, if it wants enhanced authentication.
+    pub method: Option<&'a str>,
+    /// The Authentication Data of this step.
+    pub data: Option<&'a [u8]>,
+}
+
+/// What a host program may decide and watch. Every method has a default, which allows.
+///
+/// They are called on the thread that drives the shard and must not block: to ask elsewhere,
+/// keep the ticket, answer [`Verdict::Later`], and have the driver call `handle_verdict`.
+pub trait Hooks: Send {
+    /// May this client connect? Also called for each step of enhanced authentication, which the
+    /// default refuses with Bad authentication method.
+    fn authenticate(&mut self, ticket: Ticket, attempt: &Authenticate<'_>) -> Verdict {
+        let _ = ticket;
+        match attempt.method {
+            None => Verdict::Allow,
+            Some(_) => Verdict::Deny(Reason::BadAuthenticationMethod),
+        }
+    }
+
+    /// May it publish this? Also called for its will, at CONNECT. The topic is never empty.
+    fn authorise_publish(
+        &mut self,
+        ticket: Ticket,
+        client: &ClientInfo,
+        publish: &Publish<'_>,
+    ) -> Verdict {
+        let _ = (ticket, client, publish);
+        Verdict::Allow
+    }
+
+    /// May it subscribe to this? Asked for each filter of a SUBSCRIBE.
+    fn authorise_subscribe(
+        &mut self,
+        ticket: Ticket,
+        client: &ClientInfo,
+        subscription: &Subscription<'_>,
+    ) -> Verdict {
+        let _ = (ticket, client, subscription);
+        Verdict::Allow
+    }
+
+    /// A client was accepted; its CONNACK is on the way.
+    fn connected(&mut self, client: &ClientInfo) {
+        let _ = client;
+    }
+
+    /// A Network Connection of an accepted client has ended. `reason` is Success when the client
+    /// said goodbye.
+    fn disconnected(&mut self, client: &ClientInfo, reason: Reason) {
+        let _ = (client, reason);
+    }
+
+    /// A message was accepted and is about to be routed. `client` is none for the host program's
+    /// own messages.
+    fn published(&mut self, client: Option<&ClientInfo>, publish: &Publish<'_>) {
+        let _ = (client, publish);
+    }
+
+    /// A subscription was made or renewed.
+    fn subscribed(&mut self, client: &ClientInfo, subscription: &Subscription<'_>) {
+        let _ = (client, subscription);
+    }
+
+    /// A subscription was ended by its client.
+    fn unsubscribed(&mut self, client: &ClientInfo, filter: &str) {
+        let _ = (client, filter);
+    }
+}
+
+/// Hooks that allow everything that needs no enhanced authentication.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoHooks;
+
+impl Hooks for NoHooks {}

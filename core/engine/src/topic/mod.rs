@@ -1,0 +1,33 @@
+//! Who gets a message, and which messages are kept.
+
+mod retained;
+mod shared;
+mod tree;
+
+pub use retained::Retained;
+pub use shared::{Group, Member};
+pub use tree::{Hit, Index};
+
+use libmqtt_codec::SubscriptionOptions;
+
+/// Names a session of the broker: the shard that is its home and its place there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionKey {
+    /// The session's home.
+    pub shard: u16,
+    /// Its place in the home's table.
+    pub index: u32,
+    /// Tells it from a session that had the place before.
+    pub generation: u32,
+}
+
+/// One session's subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Subscriber {
+    /// Whose it is.
+    pub session: SessionKey,
+    /// Its options.
+    pub options: SubscriptionOptions,
+    /// Its Subscription Identifier; 0 for none.
+    pub identifier: u32,
+}

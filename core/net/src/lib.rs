@@ -1,0 +1,2 @@
+//! Moves bytes with mio; knows no packet.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Threads, timers and configuration around the engine.
+#![forbid(unsafe_code)]
