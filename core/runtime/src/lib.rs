@@ -1,2 +1,31 @@
-//! Threads, timers and configuration around the engine.
+//! Threads, timers and sockets around the libmqtt engine: what programs use.
+//!
+//! - [`Broker`] runs a whole broker on threads of its own; any number may live in one process.
+//! - [`Client`] is a handle for any thread; a [`Runtime`] is the loop that serves clients.
+//! - [`Status`] is the one list of stable numbers for what can go wrong.
+//!
+//! Nothing here installs a signal handler, changes a limit of the process, keeps a global, or
+//! writes to the terminal: log lines go to a [`Log`].
 #![forbid(unsafe_code)]
+
+mod broker;
+mod clock;
+mod inbox;
+mod log;
+mod status;
+
+pub use libmqtt_engine as engine;
+pub use libmqtt_engine::broker::{BrokerConfig, Overload, QueueFull, ShardId, Stats};
+pub use libmqtt_engine::codec::{
+    self, Properties, PropertiesBuf, Property, PropertyId, Publish, QoS, Reason, RetainHandling,
+    Subscription, SubscriptionOptions, SubscriptionsBuf, TopicError, TopicFilter, TopicName,
+    Version,
+};
+pub use libmqtt_engine::{
+    Authenticate, ClientInfo, Hooks, Message, MessageError, NoHooks, Step, Ticket, Verdict,
+};
+pub use libmqtt_net::{Listener, TcpOptions};
+
+pub use crate::broker::{Answers, Broker, BrokerError, BrokerOptions, HooksFactory};
+pub use crate::log::{Level, Log};
+pub use crate::status::Status;

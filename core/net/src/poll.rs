@@ -1,0 +1,78 @@
+//! Waiting for sockets.
+
+use std::io;
+use std::time::Duration;
+
+use mio::{Events, Interest, Registry, Token};
+
+/// Waits for many sockets at once; one per loop.
+#[derive(Debug)]
+pub struct Poll {
+    poll: mio::Poll,
+    events: Events,
+}
+
+/// What may be possible with what was registered under `key`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ready {
+    /// The number it was registered under.
+    pub key: usize,
+    /// There may be something to read, or to accept.
+    pub readable: bool,
+    /// There may be room to write, or a dial has come to an end.
+    pub writable: bool,
+    /// The end is near: read until it shows, even past a short read.
+    pub closing: bool,
+}
+
+impl Poll {
+    /// A poll that reports up to `batch` sockets at a time.
+    pub fn new(batch: usize) -> io::Result<Poll> {
+        Ok(Poll { poll: mio::Poll::new()?, events: Events::with_capacity(batch) })
+    }
+
+    /// What wakes this poll from other threads, reported under `key`. Make one per poll.
+    pub fn waker(&self, key: usize) -> io::Result<Waker> {
+        mio::Waker::new(self.poll.registry(), Token(key)).map(Waker)
+    }
+
+    /// Waits for at most `timeout` (none: for ever); [`Poll::ready`] then has what came, perhaps
+    /// nothing.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        match self.poll.poll(&mut self.events, timeout) {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {
+                self.events.clear();
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// What the last `wait` has found.
+    pub fn ready(&self) -> impl Iterator<Item = Ready> {
+        self.events.iter().map(|event| Ready {
+            key: event.token().0,
+            readable: event.is_readable() || event.is_read_closed() || event.is_error(),
+            writable: event.is_writable() || event.is_write_closed() || event.is_error(),
+            closing: event.is_read_closed() || event.is_error(),
+        })
+    }
+
+    pub(crate) fn registry(&self) -> &Registry {
+        self.poll.registry()
+    }
+}
+
+/// Both directions, from the start and for good: a change of interest is a system call.
+pub(crate) const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
+
+/// Wakes a [`Poll`] from any thread.
+#[derive(Debug)]
+pub struct Waker(mio::Waker);
+
+impl Waker {
+    /// Wakes it: its present or next `wait` returns at once.
+    pub fn wake(&self) -> io::Result<()> {
+        self.0.wake()
+    }
+}

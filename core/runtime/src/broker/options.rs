@@ -1,0 +1,106 @@
+//! How a broker is set up.
+
+use core::fmt;
+use core::net::SocketAddr;
+use std::io;
+use std::sync::Arc;
+
+use libmqtt_engine::Hooks;
+use libmqtt_engine::broker::BrokerConfig;
+use libmqtt_net::Listener;
+
+use super::Answers;
+use crate::{Log, Status};
+
+/// Makes the hooks of each shard, on the thread that starts the broker. Each shard's hooks are
+/// called on that shard's thread alone; what they share is theirs to guard.
+pub type HooksFactory = Arc<dyn Fn(Answers) -> Box<dyn Hooks> + Send + Sync>;
+
+/// What [`Broker::start`](super::Broker::start) needs to know.
+///
+/// The default listens on 127.0.0.1:1883 and lets everyone in who can reach that.
+#[derive(Clone)]
+pub struct BrokerOptions {
+    /// Limits and policies.
+    pub config: BrokerConfig,
+    /// Where to listen. May be empty: then there are only clients within the process.
+    pub listeners: Vec<Listener>,
+    /// Shards, each with its thread: 1 to 128; none: as many as there are cores.
+    pub shards: Option<u16>,
+    /// Who decides and watches; none: everything is allowed.
+    pub hooks: Option<HooksFactory>,
+    /// Where log lines go.
+    pub log: Log,
+}
+
+impl Default for BrokerOptions {
+    fn default() -> BrokerOptions {
+        BrokerOptions {
+            config: BrokerConfig::default(),
+            listeners: vec![Listener::new(([127, 0, 0, 1], 1883).into())],
+            shards: None,
+            hooks: None,
+            log: Log::default(),
+        }
+    }
+}
+
+impl BrokerOptions {
+    /// The default, but listening here alone. Port 0 means any free port.
+    pub fn listening_on(addresses: &[SocketAddr]) -> BrokerOptions {
+        BrokerOptions {
+            listeners: addresses.iter().map(|&address| Listener::new(address)).collect(),
+            ..BrokerOptions::default()
+        }
+    }
+}
+
+impl fmt::Debug for BrokerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BrokerOptions")
+            .field("config", &self.config)
+            .field("listeners", &self.listeners)
+            .field("shards", &self.shards)
+            .field("hooks", &self.hooks.is_some())
+            .field("log", &self.log)
+            .finish()
+    }
+}
+
+/// Why a broker does not start, or does not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// A listener's address cannot be had: taken, not of this machine, not permitted.
+    #[error("cannot listen on {address}")]
+    Listen {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The number of shards is not between 1 and 128.
+    #[error("number of shards {0} is not between 1 and 128")]
+    Shards(u16),
+    /// The system gives no thread, no poll or no random numbers.
+    #[error("system refuses what a broker needs")]
+    System(#[from] io::Error),
+    /// Too much that the host program has asked for waits to be done.
+    #[error("broker has too much waiting")]
+    Busy,
+    /// The broker has stopped.
+    #[error("broker has stopped")]
+    Stopped,
+}
+
+impl BrokerError {
+    /// Its stable number.
+    pub fn status(&self) -> Status {
+        match self {
+            BrokerError::Listen { .. } => Status::ListenFailed,
+            BrokerError::Shards(_) => Status::BadArgument,
+            BrokerError::System(_) => Status::SystemRefused,
+            BrokerError::Busy => Status::QueueFull,
+            BrokerError::Stopped => Status::Closed,
+        }
+    }
+}
