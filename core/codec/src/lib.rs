@@ -20,6 +20,7 @@
 mod error;
 mod frame;
 mod packet;
+mod properties;
 mod property;
 mod qos;
 mod reason;
@@ -27,6 +28,7 @@ mod text;
 mod topic;
 mod varint;
 mod version;
+mod wire;
 
 pub use error::{DecodeError, EncodeError};
 pub use frame::{Frame, MAX_PACKET_SIZE, Progress, frame};
@@ -35,9 +37,11 @@ pub use packet::{
     PacketType, Publish, RetainHandling, SubAck, Subscribe, Subscription, SubscriptionOptions,
     Subscriptions, SubscriptionsBuf, UnsubAck, Unsubscribe, Will,
 };
-pub use property::{Carrier, Properties, PropertiesBuf, Property, PropertyId, PropertyIter};
+pub use properties::{Properties, PropertiesBuf, PropertyIter};
+pub use property::{Carrier, Property, PropertyId};
 pub use qos::QoS;
 pub use reason::Reason;
 pub use text::check_text;
 pub use topic::{TopicError, TopicFilter, TopicName};
+pub use varint::{VARINT_MAX, varint_len};
 pub use version::{Side, Version};

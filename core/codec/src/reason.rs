@@ -1,5 +1,7 @@
 //! Reason Codes.
 
+use crate::{DecodeError, EncodeError, PacketType, Side};
+
 macro_rules! reasons {
     ($($name:ident = $value:literal, $text:literal;)*) => {
         /// A Reason Code. MQTT 5.0 §2.4; 3.x return codes are translated to these.
@@ -77,6 +79,108 @@ impl Reason {
     /// Whether it reports a failure (0x80 and above).
     pub fn is_error(self) -> bool {
         self as u8 >= 0x80
+    }
+
+    /// Whether `from` may send it in a packet of this type. MQTT 5.0 §2.4 and the tables of §3.
+    ///
+    /// Where the tables of the specification disagree the wider one counts: DISCONNECT 0x8C comes
+    /// from a Server, DISCONNECT 0x9B also from a Client.
+    pub fn allowed_in(self, packet: PacketType, from: Side) -> bool {
+        use Reason::*;
+        let server = from == Side::Server;
+        match packet {
+            // v5 [MQTT-3.2.2-8]
+            PacketType::ConnAck => server && self.allowed_in_connack(),
+            // v5 [MQTT-3.4.2-1] [MQTT-3.5.2-1]
+            PacketType::PubAck | PacketType::PubRec => match self {
+                Success | UnspecifiedError | ImplementationSpecificError | NotAuthorized => true,
+                TopicNameInvalid | PacketIdentifierInUse | QuotaExceeded => true,
+                PayloadFormatInvalid => true,
+                NoMatchingSubscribers => server,
+                _ => false,
+            },
+            // v5 [MQTT-3.6.2-1] [MQTT-3.7.2-1]
+            PacketType::PubRel | PacketType::PubComp => {
+                matches!(self, Success | PacketIdentifierNotFound)
+            }
+            // v5 [MQTT-3.9.3-2]
+            PacketType::SubAck => match self {
+                Success | GrantedQoS1 | GrantedQoS2 | UnspecifiedError => server,
+                ImplementationSpecificError | NotAuthorized | TopicFilterInvalid => server,
+                PacketIdentifierInUse | QuotaExceeded | SharedSubscriptionsNotSupported => server,
+                SubscriptionIdentifiersNotSupported => server,
+                WildcardSubscriptionsNotSupported => server,
+                _ => false,
+            },
+            // v5 [MQTT-3.11.3-2]
+            PacketType::UnsubAck => match self {
+                Success | NoSubscriptionExisted | UnspecifiedError => server,
+                ImplementationSpecificError | NotAuthorized | TopicFilterInvalid => server,
+                PacketIdentifierInUse => server,
+                _ => false,
+            },
+            // v5 [MQTT-3.14.2-1]
+            PacketType::Disconnect => self.allowed_in_disconnect(from),
+            // v5 [MQTT-3.15.2-1]
+            PacketType::Auth => match self {
+                ContinueAuthentication => true,
+                Success => server,
+                ReAuthenticate => !server,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    fn allowed_in_connack(self) -> bool {
+        use Reason::*;
+        match self {
+            Success | UnspecifiedError | MalformedPacket | ProtocolError => true,
+            ImplementationSpecificError | UnsupportedProtocolVersion => true,
+            ClientIdentifierNotValid | BadUserNameOrPassword | NotAuthorized => true,
+            ServerUnavailable | ServerBusy | Banned | BadAuthenticationMethod => true,
+            TopicNameInvalid | PacketTooLarge | QuotaExceeded | PayloadFormatInvalid => true,
+            RetainNotSupported | QoSNotSupported | UseAnotherServer | ServerMoved => true,
+            ConnectionRateExceeded => true,
+            _ => false,
+        }
+    }
+
+    fn allowed_in_disconnect(self, from: Side) -> bool {
+        use Reason::*;
+        match self {
+            Success | UnspecifiedError | MalformedPacket | ProtocolError => true,
+            ImplementationSpecificError | TopicNameInvalid | ReceiveMaximumExceeded => true,
+            TopicAliasInvalid | PacketTooLarge | MessageRateTooHigh | QuotaExceeded => true,
+            AdministrativeAction | PayloadFormatInvalid | QoSNotSupported => true,
+            DisconnectWithWill => from == Side::Client,
+            NotAuthorized | ServerBusy | ServerShuttingDown => from == Side::Server,
+            BadAuthenticationMethod | KeepAliveTimeout => from == Side::Server,
+            SessionTakenOver | TopicFilterInvalid => from == Side::Server,
+            RetainNotSupported | UseAnotherServer | ServerMoved => from == Side::Server,
+            SharedSubscriptionsNotSupported | ConnectionRateExceeded => from == Side::Server,
+            MaximumConnectTime | SubscriptionIdentifiersNotSupported => from == Side::Server,
+            WildcardSubscriptionsNotSupported => from == Side::Server,
+            _ => false,
+        }
+    }
+
+    /// The Reason Code that `byte` is, if `from` may send it in a packet of this type.
+    #[inline]
+    pub(crate) fn decode(byte: u8, packet: PacketType, from: Side) -> Result<Reason, DecodeError> {
+        match Reason::from_u8(byte) {
+            Some(reason) if reason.allowed_in(packet, from) => Ok(reason),
+            _ => Err(DecodeError::ReasonCode(packet, byte)),
+        }
+    }
+
+    /// An error unless one side or the other may send it in a packet of this type.
+    #[inline]
+    pub(crate) fn check(self, packet: PacketType) -> Result<(), EncodeError> {
+        if self.allowed_in(packet, Side::Server) || self.allowed_in(packet, Side::Client) {
+            return Ok(());
+        }
+        Err(DecodeError::ReasonCode(packet, self as u8).into())
     }
 
     /// The CONNACK return code of MQTT 3.1 and 3.1.1 that says this best (0 to 5).

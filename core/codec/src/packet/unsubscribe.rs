@@ -1,6 +1,10 @@
 //! UNSUBSCRIBE and UNSUBACK. MQTT 5.0 §3.10 and §3.11.
 
-use crate::{DecodeError, EncodeError, PacketId, Properties, Reason};
+use super::encoding;
+use crate::wire::{Reader, put_field, text_len};
+use crate::{
+    Carrier, DecodeError, EncodeError, PacketId, PacketType, Properties, Reason, Side, Version,
+};
 
 /// The checked payload of an UNSUBSCRIBE, borrowed.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -9,16 +13,28 @@ pub struct Filters<'a> {
 }
 
 impl<'a> Filters<'a> {
-    /// Checks a payload: at least one filter, well-formed text.
-    pub fn decode(wire: &'a [u8]) -> Result<Filters<'a>, DecodeError> {
-        let _ = wire;
-        unimplemented!()
+    /// Checks a payload: at least one filter (3.1: perhaps none), well-formed text.
+    pub fn decode(wire: &'a [u8], version: Version) -> Result<Filters<'a>, DecodeError> {
+        if wire.is_empty() && version != Version::V31 {
+            return Err(DecodeError::NoFilters); // v5 [MQTT-3.10.3-2] v311 [MQTT-3.10.3-2]
+        }
+        let mut reader = Reader::new(wire);
+        while !reader.is_empty() {
+            reader.text()?; // v5 [MQTT-3.10.3-1] v311 [MQTT-3.10.3-1]
+        }
+        Ok(Filters { wire })
     }
 
     /// The texts of the filters in order.
     pub fn iter(self) -> impl Iterator<Item = &'a str> {
-        let _ = self.wire;
-        core::iter::empty()
+        let mut reader = Reader::new(self.wire);
+        core::iter::from_fn(move || reader.checked_text())
+    }
+
+    /// How many there are.
+    pub fn count(self) -> usize {
+        let mut reader = Reader::new(self.wire);
+        core::iter::from_fn(|| reader.binary().ok()).count()
     }
 }
 
@@ -42,8 +58,9 @@ impl FiltersBuf {
 
     /// Appends one. Nothing changes when it is too long or contains U+0000.
     pub fn push(&mut self, filter: &str) -> Result<(), EncodeError> {
-        let _ = filter;
-        unimplemented!()
+        text_len(filter)?;
+        put_field(filter.as_bytes(), &mut self.wire);
+        Ok(())
     }
 
     /// The payload as a view.
@@ -63,6 +80,38 @@ pub struct Unsubscribe<'a> {
     pub filters: Filters<'a>,
 }
 
+impl<'a> Unsubscribe<'a> {
+    pub(crate) fn decode(body: &'a [u8], version: Version) -> Result<Unsubscribe<'a>, DecodeError> {
+        let mut reader = Reader::new(body);
+        let packet_id = reader.packet_id()?;
+        let carrier = Carrier::Packet(PacketType::Unsubscribe);
+        let properties = reader.properties(version, carrier, Side::Client)?;
+        let filters = Filters::decode(reader.rest(), version)?;
+        Ok(Unsubscribe { packet_id, properties, filters })
+    }
+
+    fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
+        if self.filters.wire.is_empty() && version != Version::V31 {
+            return Err(DecodeError::NoFilters.into()); // v5 [MQTT-3.10.3-2] v311 [MQTT-3.10.3-2]
+        }
+        let mut len = 2 + self.filters.wire.len();
+        if version.has_properties() {
+            len += self.properties.encoded_len_in(Carrier::Packet(PacketType::Unsubscribe))?;
+        }
+        Ok(len)
+    }
+
+    fn put_body(&self, version: Version, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.packet_id.get().to_be_bytes());
+        if version.has_properties() {
+            self.properties.put(out);
+        }
+        out.extend_from_slice(self.filters.wire);
+    }
+}
+
+encoding!(Unsubscribe);
+
 /// The answer to UNSUBSCRIBE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnsubAck<'a> {
@@ -79,4 +128,50 @@ impl<'a> UnsubAck<'a> {
     pub fn reasons(&self) -> impl Iterator<Item = Reason> + 'a {
         self.codes.iter().map(|&code| Reason::from_u8(code).unwrap_or(Reason::UnspecifiedError))
     }
+}
+
+impl<'a> UnsubAck<'a> {
+    pub(crate) fn decode(body: &'a [u8], version: Version) -> Result<UnsubAck<'a>, DecodeError> {
+        let mut reader = Reader::new(body);
+        let packet_id = reader.packet_id()?;
+        if !version.has_properties() {
+            reader.finish()?;
+            return Ok(UnsubAck { packet_id, properties: Properties::EMPTY, codes: &[] });
+        }
+        let carrier = Carrier::Packet(PacketType::UnsubAck);
+        let properties = reader.properties(version, carrier, Side::Server)?;
+        let codes = reader.rest();
+        check_codes(codes)?;
+        Ok(UnsubAck { packet_id, properties, codes })
+    }
+
+    fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
+        if !version.has_properties() {
+            return Ok(2);
+        }
+        check_codes(self.codes)?;
+        let carrier = Carrier::Packet(PacketType::UnsubAck);
+        Ok(2 + self.properties.encoded_len_in(carrier)? + self.codes.len())
+    }
+
+    fn put_body(&self, version: Version, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.packet_id.get().to_be_bytes());
+        if version.has_properties() {
+            self.properties.put(out);
+            out.extend_from_slice(self.codes);
+        }
+    }
+}
+
+encoding!(UnsubAck);
+
+/// v5 [MQTT-3.11.3-2]
+fn check_codes(codes: &[u8]) -> Result<(), DecodeError> {
+    if codes.is_empty() {
+        return Err(DecodeError::NoReasonCodes);
+    }
+    for &code in codes {
+        Reason::decode(code, PacketType::UnsubAck, Side::Server)?;
+    }
+    Ok(())
 }
