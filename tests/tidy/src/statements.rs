@@ -1,7 +1,7 @@
 //! The normative statements of the specifications, and where the source cites them.
 
 use crate::Source;
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fmt;
 
 /// A specification whose statements have ids.
@@ -22,53 +22,37 @@ impl fmt::Display for Version {
     }
 }
 
-/// A row of the tables of statements.
-#[derive(Clone, Debug, Default)]
-pub struct Statement {
-    /// Who is bound: client, server, both, sender, receiver.
-    pub role: String,
-    /// yes, indirect or no.
-    pub testable: String,
-}
-
-/// All statements.
+/// The ids of all statements.
 #[derive(Clone, Debug, Default)]
 pub struct Catalogue {
-    rows: BTreeMap<(Version, String), Statement>,
+    known: BTreeSet<(Version, String)>,
 }
 
 impl Catalogue {
     /// Reads the tables in `tests/vectors`.
     pub fn new(tree: &[Source]) -> Catalogue {
-        let mut rows = BTreeMap::new();
-        let tables =
-            [("mqtt311-statements.csv", Version::V311), ("mqtt5-statements.csv", Version::V5)];
-        for (name, version) in tables {
-            let path = format!("tests/vectors/{name}");
-            let text = tree.iter().find(|f| f.path == path).map_or("", |f| f.text.as_str());
-            for row in csv(text) {
-                let cell = |name: &str| row.get(name).cloned().unwrap_or_default();
-                let statement = Statement { role: cell("role"), testable: cell("testable") };
-                rows.insert((version, cell("id")), statement);
-            }
+        let table = |name: &str| {
+            let path = format!("tests/vectors/{name}.csv");
+            tree.iter().find(|f| f.path == path).map_or("", |f| f.text.as_str())
+        };
+        let mut known = BTreeSet::new();
+        for (name, version) in
+            [("mqtt311-statements", Version::V311), ("mqtt5-statements", Version::V5)]
+        {
+            let first = |row: &str| row.split(',').next().unwrap_or_default().to_owned();
+            known.extend(table(name).lines().map(|row| (version, first(row))));
         }
-        let rules = tree.iter().find(|f| f.path == "tests/vectors/unnumbered-rules.csv");
-        for row in csv(rules.map_or("", |f| f.text.as_str())) {
-            let version = if row["version"] == "5.0" { Version::V5 } else { Version::V311 };
-            let role = row.get("role").cloned().unwrap_or_default();
-            rows.insert((version, row["key"].clone()), Statement { role, testable: String::new() });
+        for row in table("unnumbered-rules").lines() {
+            let mut cells = row.split(',');
+            let version = if cells.next() == Some("5.0") { Version::V5 } else { Version::V311 };
+            known.insert((version, cells.next().unwrap_or_default().to_owned()));
         }
-        Catalogue { rows }
-    }
-
-    /// Every statement with its version and id.
-    pub fn rows(&self) -> impl Iterator<Item = (Version, &str, &Statement)> {
-        self.rows.iter().map(|((version, id), statement)| (*version, id.as_str(), statement))
+        Catalogue { known }
     }
 
     /// Whether this version has the statement.
     pub fn has(&self, version: Option<Version>, id: &str) -> bool {
-        version.is_some_and(|v| self.rows.contains_key(&(v, id.to_owned())))
+        version.is_some_and(|v| self.known.contains(&(v, id.to_owned())))
     }
 
     /// Whether any version has it.
@@ -134,29 +118,6 @@ pub fn ids(text: &str) -> impl Iterator<Item = String> {
     })
 }
 
-/// The rows of a table (RFC 4180) by the names in its first row.
-fn csv(text: &str) -> Vec<BTreeMap<String, String>> {
-    let mut rows = vec![vec![String::new()]];
-    let mut quoted = false;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let row = rows.last_mut().expect("never empty");
-        match c {
-            '"' if quoted && chars.peek() == Some(&'"') => {
-                chars.next();
-                row.last_mut().expect("never empty").push('"');
-            }
-            '"' => quoted = !quoted,
-            ',' if !quoted => row.push(String::new()),
-            '\n' if !quoted => rows.push(vec![String::new()]),
-            c => row.last_mut().expect("never empty").push(c),
-        }
-    }
-    let header = rows.remove(0);
-    let full = rows.into_iter().filter(|row| row.len() == header.len());
-    full.map(|row| header.iter().cloned().zip(row).collect()).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -178,12 +139,5 @@ mod tests {
         let expected =
             [(v5, id(1), 1), (v5, id(2), 1), (v311, id(3), 1), (v311, id(4), 2), (None, id(5), 4)];
         assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn tables_may_quote() {
-        let rows = csv("id,role\nMQTT-1,\"a, \"\"b\"\"\nc\"\nMQTT-2,d\n");
-        assert_eq!(rows.len(), 2);
-        assert_eq!(rows[0]["role"], "a, \"b\"\nc");
     }
 }
