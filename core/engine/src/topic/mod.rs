@@ -1,12 +1,19 @@
 //! Who gets a message, and which messages are kept.
 
+mod audience;
+mod index;
 mod retained;
+mod roster;
+mod run;
 mod shared;
+#[cfg(test)]
+mod tests;
 mod tree;
 
+pub use index::{Hit, Index};
 pub use retained::Retained;
+pub use roster::Roster;
 pub use shared::{Group, Member};
-pub use tree::{Hit, Index};
 
 use libmqtt_codec::SubscriptionOptions;
 
