@@ -134,16 +134,31 @@ impl Reason {
 
     fn allowed_in_connack(self) -> bool {
         use Reason::*;
-        match self {
-            Success | UnspecifiedError | MalformedPacket | ProtocolError => true,
-            ImplementationSpecificError | UnsupportedProtocolVersion => true,
-            ClientIdentifierNotValid | BadUserNameOrPassword | NotAuthorized => true,
-            ServerUnavailable | ServerBusy | Banned | BadAuthenticationMethod => true,
-            TopicNameInvalid | PacketTooLarge | QuotaExceeded | PayloadFormatInvalid => true,
-            RetainNotSupported | QoSNotSupported | UseAnotherServer | ServerMoved => true,
-            ConnectionRateExceeded => true,
-            _ => false,
-        }
+        matches!(
+            self,
+            Success
+                | UnspecifiedError
+                | MalformedPacket
+                | ProtocolError
+                | ImplementationSpecificError
+                | UnsupportedProtocolVersion
+                | ClientIdentifierNotValid
+                | BadUserNameOrPassword
+                | NotAuthorized
+                | ServerUnavailable
+                | ServerBusy
+                | Banned
+                | BadAuthenticationMethod
+                | TopicNameInvalid
+                | PacketTooLarge
+                | QuotaExceeded
+                | PayloadFormatInvalid
+                | RetainNotSupported
+                | QoSNotSupported
+                | UseAnotherServer
+                | ServerMoved
+                | ConnectionRateExceeded
+        )
     }
 
     fn allowed_in_disconnect(self, from: Side) -> bool {

@@ -34,6 +34,7 @@ pub struct TopicName<'a>(&'a str);
 
 impl<'a> TopicName<'a> {
     /// Checks `text`.
+    #[inline]
     pub fn new(text: &'a str) -> Result<TopicName<'a>, TopicError> {
         if text.is_empty() {
             return Err(TopicError::Empty); // v5 [MQTT-4.7.3-1] v311 [MQTT-4.7.3-1]
@@ -41,17 +42,40 @@ impl<'a> TopicName<'a> {
         if text.len() > 65_535 {
             return Err(TopicError::TooLong); // v5 [MQTT-4.7.3-3] v311 [MQTT-4.7.3-3]
         }
-        match memchr::memchr3(0, b'+', b'#', text.as_bytes()) {
-            None => Ok(TopicName(text)),
-            Some(at) if text.as_bytes()[at] == 0 => Err(TopicError::Nul),
-            Some(_) => Err(TopicError::Wildcard),
+        if has_special(text.as_bytes()) {
+            let nul = memchr::memchr(0, text.as_bytes()).is_some();
+            return Err(if nul { TopicError::Nul } else { TopicError::Wildcard });
         }
+        Ok(TopicName(text))
     }
 
     /// Its text.
     pub fn as_str(self) -> &'a str {
         self.0
     }
+}
+
+/// Whether U+0000, `+` or `#` is among `bytes`. Every PUBLISH passes here, most with a topic too
+/// short for a vectorised search to pay: eight bytes at a time, the last eight perhaps twice.
+#[inline]
+fn has_special(bytes: &[u8]) -> bool {
+    let Some(last) = bytes.last_chunk() else {
+        return bytes.iter().any(|&byte| byte == 0 || byte | 0x08 == b'+');
+    };
+    bytes.as_chunks().0.iter().any(|&chunk| word_has_special(chunk)) || word_has_special(*last)
+}
+
+#[inline]
+fn word_has_special(chunk: [u8; 8]) -> bool {
+    const fn each(byte: u8) -> u64 {
+        u64::from_le_bytes([byte; 8])
+    }
+    const fn has_zero_byte(word: u64) -> bool {
+        word.wrapping_sub(each(0x01)) & !word & each(0x80) != 0
+    }
+    let word = u64::from_le_bytes(chunk);
+    // '+' and '#' differ in the bit 0x08 alone.
+    has_zero_byte(word) || has_zero_byte((word | each(0x08)) ^ each(b'+'))
 }
 
 impl fmt::Debug for TopicName<'_> {

@@ -156,7 +156,7 @@ impl<'a> Connect<'a> {
         flags |= u8::from(self.user_name.is_some()) * USER_NAME;
         flags |= u8::from(self.password.is_some()) * PASSWORD;
         if let Some(will) = &self.will {
-            flags |= WILL | (will.qos as u8) << 3 | u8::from(will.retain) * WILL_RETAIN;
+            flags |= WILL | ((will.qos as u8) << 3) | (u8::from(will.retain) * WILL_RETAIN);
         }
         out.push(flags);
         out.extend_from_slice(&self.keep_alive_s.to_be_bytes());
@@ -187,7 +187,7 @@ impl<'a> Will<'a> {
         version: Version,
     ) -> Result<Will<'a>, DecodeError> {
         // v5 [MQTT-3.1.2-12] v311 [MQTT-3.1.2-14]
-        let qos = QoS::from_u8(flags >> 3 & 3).ok_or(DecodeError::WillQos)?;
+        let qos = QoS::from_u8((flags >> 3) & 3).ok_or(DecodeError::WillQos)?;
         let properties = reader.properties(version, Carrier::Will, Side::Client)?;
         let topic = check_text(reader.binary()?)?; // v5 [MQTT-3.1.3-11] v311 [MQTT-3.1.3-10]
         check_will_topic(topic)?;

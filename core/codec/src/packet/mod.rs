@@ -87,7 +87,7 @@ impl PacketType {
     /// The first byte of a packet of this type, PUBLISH aside.
     #[inline]
     pub(crate) fn first_byte(self) -> u8 {
-        (self as u8) << 4 | self.flags()
+        ((self as u8) << 4) | self.flags()
     }
 }
 

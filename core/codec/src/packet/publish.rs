@@ -40,7 +40,7 @@ impl<'a> Publish<'a> {
         frame.check_length(version)?;
         let dup = frame.first & DUP != 0;
         // v5 [MQTT-3.3.1-4] v311 [MQTT-3.3.1-4]
-        let qos = QoS::from_u8(frame.first >> 1 & 3).ok_or(DecodeError::PublishQos)?;
+        let qos = QoS::from_u8((frame.first >> 1) & 3).ok_or(DecodeError::PublishQos)?;
         if dup && qos == QoS::AtMostOnce && version != Version::V31 {
             return Err(DecodeError::DupAtQos0); // v5 [MQTT-3.3.1-2] v311 [MQTT-3.3.1-2]
         }
@@ -128,8 +128,8 @@ impl<'a> Publish<'a> {
     #[inline]
     fn put_head(&self, version: Version, body: usize, out: &mut Vec<u8>) -> usize {
         let start = out.len();
-        let flags = u8::from(self.dup) * DUP | (self.qos as u8) << 1 | u8::from(self.retain);
-        out.push((PacketType::Publish as u8) << 4 | flags);
+        let flags = u8::from(self.dup) * DUP + ((self.qos as u8) << 1) + u8::from(self.retain);
+        out.push(PacketType::Publish.first_byte() | flags);
         varint::put(body as u32, out);
         out.extend_from_slice(&(self.topic.len() as u16).to_be_bytes());
         out.extend_from_slice(self.topic.as_bytes());

@@ -58,9 +58,10 @@ impl SubscriptionOptions {
     }
 
     fn byte(self) -> u8 {
-        let mut byte = self.qos as u8 | (self.retain_handling as u8) << 4;
+        let mut byte = self.qos as u8;
         byte |= u8::from(self.no_local) * NO_LOCAL;
-        byte | u8::from(self.retain_as_published) * RETAIN_AS_PUBLISHED
+        byte |= u8::from(self.retain_as_published) * RETAIN_AS_PUBLISHED;
+        byte | ((self.retain_handling as u8) << 4)
     }
 }
 
