@@ -14,6 +14,7 @@ pub mod broker;
 pub mod client;
 mod hooks;
 mod message;
+mod random;
 pub mod session;
 mod time;
 mod timer;

@@ -3,9 +3,7 @@
 use core::ops::Range;
 
 use bytes::Bytes;
-use libmqtt_codec::{
-    Properties, PropertiesBuf, Publish, QoS, TopicError, TopicName,
-};
+use libmqtt_codec::{Properties, PropertiesBuf, Publish, QoS, TopicError, TopicName};
 
 /// Why a message cannot be made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,15 +45,8 @@ impl Message {
         properties: Properties<'_>,
     ) -> Result<Message, MessageError> {
         TopicName::new(topic)?;
-        let publish = Publish {
-            dup: false,
-            qos,
-            retain,
-            topic,
-            packet_id: None,
-            properties,
-            payload,
-        };
+        let publish =
+            Publish { dup: false, qos, retain, topic, packet_id: None, properties, payload };
         if payload.len() + properties.as_bytes().len() + topic.len() > 268_435_440 {
             return Err(MessageError::TooLarge);
         }

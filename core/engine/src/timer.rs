@@ -1,7 +1,7 @@
 //! Deadlines without a timer per message.
 
-use std::collections::BinaryHeap;
 use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 use crate::Instant;
 

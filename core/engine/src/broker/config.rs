@@ -52,7 +52,7 @@ pub struct BrokerConfig {
     pub shared_subscriptions: bool,
     /// Longest Keep Alive in seconds; a client that asks for more or for none gets this as
     /// Server Keep Alive. 0: whatever the client wants. 3.x clients cannot be told: one that
-    /// asks for more is refused with Client Identifier not valid's neighbour, Server unavailable.
+    /// asks for more or for none is refused with Server unavailable.
     pub keep_alive_max_s: u16,
     /// Longest Session Expiry Interval in seconds; what a client asks beyond is lowered.
     /// `u32::MAX`: for ever.
@@ -84,6 +84,9 @@ pub struct BrokerConfig {
     pub retained_max: usize,
     /// Bytes of retained messages at most; likewise.
     pub retained_bytes_max: usize,
+    /// Whether clients may publish to topics that begin with `$`, which the specification wants
+    /// kept for the broker.
+    pub dollar_topics: bool,
     /// Whether an empty Client Identifier is accepted and one assigned.
     pub assign_client_ids: bool,
     /// Time between updates of `$SYS`; zero: no `$SYS`.
@@ -122,6 +125,7 @@ impl Default for BrokerConfig {
             overload: Overload::Drop,
             retained_max: 1_000_000,
             retained_bytes_max: 1024 * 1024 * 1024,
+            dollar_topics: false,
             assign_client_ids: true,
             sys_interval: Duration::from_secs(10),
             response_information: None,

@@ -3,10 +3,28 @@
 //! A driver owns one [`Shard`] per thread. It tells a shard what happened (`handle_…`), then
 //! takes what `poll_output` has until there is nothing left.
 
+mod auth;
 mod config;
+mod connect;
+mod deliver;
+mod link;
+mod outbox;
 mod output;
+mod parcel;
+mod peer;
+mod publish;
+mod retain;
+mod routes;
+mod session;
 mod shard;
+mod shared;
+mod subscribe;
+mod sys;
+mod table;
+mod will;
 
 pub use config::{BrokerConfig, Overload, QueueFull};
-pub use output::{BrokerOutput, Closed, LinkId, LinkInfo, Moved, Outgoing, PeerBatch, ShardId};
-pub use shard::{Shard, Shared, Stats};
+pub use output::{BrokerOutput, Closed, LinkId, LinkInfo, Moved, Outgoing, ShardId};
+pub use peer::PeerBatch;
+pub use shard::Shard;
+pub use shared::{Shared, Stats};

@@ -4,6 +4,8 @@ use core::net::SocketAddr;
 
 use libmqtt_codec::Reason;
 
+use super::PeerBatch;
+
 /// Names a shard of one broker: 0, 1, 2, ...
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ShardId(pub u16);
@@ -42,11 +44,6 @@ pub struct Moved {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Messages from one shard to another: hand it to that shard's `handle_peer`, batches of the
-/// same pair in order.
-#[derive(Debug, Default)]
-pub struct PeerBatch {}
-
 /// What the driver must do.
 #[derive(Debug)]
 pub enum BrokerOutput {
@@ -55,8 +52,8 @@ pub enum BrokerOutput {
     /// the transport stops, go on when it is writable.
     Writable(LinkId),
     /// Write what `outgoing` still has as far as it goes at once, then close the transport. The
-    /// link is gone from the shard after the next input: take its bytes before that. No
-    /// `handle_closed` is due.
+    /// link's bytes are there until the next input other than `handle_sent` after all outputs
+    /// have been polled. No `handle_closed` is due.
     Close(LinkId, Reason),
     /// Stop reading this link's transport (true), or go on (false).
     Pause(LinkId, bool),

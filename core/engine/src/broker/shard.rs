@@ -1,139 +1,599 @@
 //! One shard: links, sessions, queues, timers.
+//!
+//! This file takes inputs apart and hands outputs out; what a packet means is in the files named
+//! after it.
 
+use core::sync::atomic::Ordering;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::{BrokerConfig, BrokerOutput, Closed, LinkId, LinkInfo, Moved, Outgoing, PeerBatch, ShardId};
+use foldhash::fast::FixedState;
+use hashbrown::HashTable;
+use libmqtt_codec::{
+    DecodeError, Disconnect, Frame, Packet, Progress, Properties, PropertiesBuf, Property, Publish,
+    Reason, Side, Version, frame,
+};
+
+use super::deliver::Tables;
+use super::link::{Link, State};
+use super::parcel::{Parcel, Stored};
+use super::peer::PeerBatch;
+use super::routes::Routes;
+use super::{BrokerOutput, Closed, LinkId, LinkInfo, Moved, Outgoing, Overload, ShardId, Shared};
+use crate::random::Random;
+use crate::timer::Timers;
+use crate::topic::SessionKey;
 use crate::{Hooks, Instant, Message, Ticket, Verdict};
 
-/// What the shards of one broker share: configuration, subscriptions, retained messages, counters.
-#[derive(Debug)]
-pub struct Shared {}
-
-impl Shared {
-    /// For a broker of `shards` shards (1 to 128). `seed` keeps hash collisions and assigned
-    /// Client Identifiers from being foreseen.
-    pub fn new(config: BrokerConfig, shards: u16, seed: u64) -> Arc<Shared> {
-        let _ = (config, shards, seed);
-        unimplemented!()
-    }
-
-    /// Counters of the whole broker, as of the last time each shard had nothing left to do.
-    pub fn stats(&self) -> Stats {
-        unimplemented!()
-    }
+/// Deadlines of a shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Timer {
+    /// A link must have come through CONNECT, or must have been heard of.
+    Link(LinkId),
+    /// A session without a link: its will may be due, or its end.
+    Session(SessionKey),
+    /// Publishers are held; look whether they may go on.
+    Held,
+    /// `$SYS` is due.
+    Sys,
+    /// Look for expired retained messages.
+    Sweep,
 }
 
-/// Counters of a broker since its start, or its state now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)] // to be documented with the implementation
-pub struct Stats {
-    pub connections: u64,
-    pub connections_total: u64,
-    pub sessions: u64,
-    pub subscriptions: u64,
-    pub retained: u64,
-    pub packets_received: u64,
-    pub packets_sent: u64,
-    pub bytes_received: u64,
-    pub bytes_sent: u64,
-    pub publish_received: u64,
-    pub publish_sent: u64,
-    pub publish_dropped: u64,
-    pub queued_bytes: u64,
-    pub queued_messages: u64,
+/// Whether to go on with a link's next packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Next {
+    Go,
+    /// The link is gone, has moved, or waits for a hook.
+    Stop,
 }
 
-/// One shard of a broker.
-pub struct Shard {}
+/// One shard of a broker. Every call takes the time, which must not go back.
+pub struct Shard {
+    pub(super) shared: Arc<Shared>,
+    pub(super) which: u16,
+    pub(super) hooks: Box<dyn Hooks>,
+    pub(super) random: Random,
+    pub(super) tables: Tables,
+    /// Sessions by Client Identifier; the hash is of the id.
+    pub(super) by_client_id: HashTable<u32>,
+    pub(super) hasher: FixedState,
+    pub(super) routes: Routes,
+    pub(super) timers: Timers<Timer>,
+    pub(super) outputs: VecDeque<BrokerOutput>,
+    /// Messages for the other shards, by shard.
+    pub(super) peers: Vec<PeerBatch>,
+    /// Links that are gone but whose last bytes may be looked at until the next input.
+    gone: Vec<u32>,
+    /// Links of publishers that are held.
+    pub(super) held: Vec<LinkId>,
+    pub(super) tickets: u32,
+    pub(super) scratch: PropertiesBuf,
+    accepting: bool,
+    pub(super) started: Instant,
+}
 
 impl Shard {
     /// Shard number `which`. Every shard must get another `seed`.
-    pub fn new(shared: Arc<Shared>, which: ShardId, hooks: Box<dyn Hooks>, seed: u64, now: Instant) -> Shard {
-        let _ = (shared, which, hooks, seed, now);
-        unimplemented!()
+    pub fn new(
+        shared: Arc<Shared>,
+        which: ShardId,
+        hooks: Box<dyn Hooks>,
+        seed: u64,
+        now: Instant,
+    ) -> Shard {
+        let mut shard = Shard {
+            which: which.0,
+            hooks,
+            random: Random::new(seed),
+            tables: Tables::new(Arc::clone(&shared)),
+            by_client_id: HashTable::new(),
+            hasher: FixedState::with_seed(shared.seed),
+            routes: Routes::new(which.0, shared.seed),
+            timers: Timers::new(),
+            outputs: VecDeque::new(),
+            peers: (0..shared.shards()).map(|_| PeerBatch::default()).collect(),
+            gone: Vec::new(),
+            held: Vec::new(),
+            tickets: 0,
+            scratch: PropertiesBuf::new(),
+            accepting: true,
+            started: now,
+            shared,
+        };
+        if which.0 == 0 {
+            shard.start_sys(now);
+        }
+        shard
     }
 
     /// Input: a transport was accepted.
     pub fn handle_accept(&mut self, now: Instant, info: LinkInfo) -> LinkId {
-        let _ = (now, info);
-        unimplemented!()
+        self.reap();
+        let due = now + self.shared.config.connect_timeout;
+        let (index, generation) = self.tables.links.insert(Link::new(now, due, info));
+        let link = LinkId { index, generation };
+        if self.accepting {
+            self.timers.arm(due, Timer::Link(link));
+        } else {
+            self.drop_link(link, Reason::ServerShuttingDown);
+        }
+        link
     }
 
     /// Input: a link comes from another shard.
     pub fn handle_moved(&mut self, now: Instant, moved: Moved) -> LinkId {
-        let _ = (now, moved);
-        unimplemented!()
+        let link = self.handle_accept(now, moved.info);
+        self.handle_data(now, link, &moved.bytes);
+        link
     }
 
-    /// Input: bytes came from the peer; any split will do. Bytes of a link that is gone are ignored.
+    /// Input: bytes came from the peer; any split will do. Bytes of a link that is gone are
+    /// ignored.
     pub fn handle_data(&mut self, now: Instant, link: LinkId, data: &[u8]) {
-        let _ = (now, link, data);
-        unimplemented!()
+        self.reap();
+        self.tables.stats.bytes_received += data.len() as u64;
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
+        found.last_received = now;
+        if found.state == State::Gone {
+            return;
+        }
+        if found.stalled() {
+            found.partial.extend_from_slice(data);
+            return;
+        }
+        if found.partial.is_empty() {
+            let used = self.process(now, link, data);
+            if used < data.len()
+                && let Some(found) = self.tables.links.get_mut(link.index, link.generation)
+            {
+                found.partial.extend_from_slice(&data[used..]);
+            }
+        } else {
+            found.partial.extend_from_slice(data);
+            self.go_on(now, link);
+        }
+    }
+
+    /// Handles the packets that a link has kept.
+    pub(super) fn go_on(&mut self, now: Instant, link: LinkId) {
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
+        let mut partial = core::mem::take(&mut found.partial);
+        let used = self.process(now, link, &partial);
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
+        if used < partial.len() {
+            partial.drain(..used);
+            found.partial = partial;
+        }
+    }
+
+    /// Handles the complete packets at the beginning of `data`; returns how many bytes they have,
+    /// or all if the rest is of no use.
+    fn process(&mut self, now: Instant, link: LinkId, data: &[u8]) -> usize {
+        let mut used = 0;
+        while used < data.len() {
+            let Some(found) = self.tables.links.get_mut(link.index, link.generation) else {
+                return data.len();
+            };
+            let (state, version) = (found.state, found.version);
+            // v5 [MQTT-3.2.2-15]
+            let limit = match state {
+                State::Gone => return data.len(),
+                State::Connected => self.shared.config.maximum_packet_size,
+                _ => self.shared.config.maximum_connect_size,
+            };
+            let complete = match frame(&data[used..], limit) {
+                Ok(Progress::Packet(complete)) => complete,
+                Ok(Progress::Wants(_)) => return used,
+                Err(error) => {
+                    self.violation(now, link, error);
+                    return data.len();
+                }
+            };
+            self.tables.stats.packets_received += 1;
+            let next = match state {
+                State::Connected => self.handle_frame(now, link, version, &complete),
+                State::Fresh => self.handle_first(now, link, &complete, &data[used..]),
+                State::Authenticating => self.handle_early(now, link, &complete),
+                State::Gone => return data.len(),
+            };
+            used += complete.len;
+            if next == Next::Stop {
+                let stalled = |link: &Link| link.stalled();
+                let waits = self.tables.links.get(link.index, link.generation).is_some_and(stalled);
+                return if waits { used } else { data.len() };
+            }
+        }
+        used
+    }
+
+    /// A packet of an accepted client.
+    fn handle_frame(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        version: Version,
+        frame: &Frame<'_>,
+    ) -> Next {
+        let packet = match frame.decode(version, Side::Client) {
+            Ok(packet) => packet,
+            Err(error) => return self.violation(now, link, error),
+        };
+        match packet {
+            Packet::Publish(publish) => self.handle_publish(now, link, &publish, frame),
+            Packet::Ack(ack) => self.handle_ack(now, link, &ack),
+            Packet::Subscribe(subscribe) => {
+                self.go_on_subscribe(now, link, &subscribe, frame, Vec::new(), None)
+            }
+            Packet::Unsubscribe(unsubscribe) => self.handle_unsubscribe(link, &unsubscribe),
+            Packet::PingReq => {
+                // v5 [MQTT-3.12.4-1] v311 [MQTT-3.12.4-1]
+                self.tables.write_packet(link.index, &Packet::PingResp);
+                Next::Go
+            }
+            Packet::Disconnect(disconnect) => self.handle_disconnect(now, link, &disconnect),
+            Packet::Auth(auth) => self.handle_reauthenticate(now, link, &auth, frame),
+            // v5 [MQTT-3.1.0-2] v311 [MQTT-3.1.0-2]; the others only a server sends.
+            Packet::Connect(_)
+            | Packet::ConnAck(_)
+            | Packet::SubAck(_)
+            | Packet::UnsubAck(_)
+            | Packet::PingResp => {
+                self.refuse(now, link, Reason::ProtocolError, "packet out of place")
+            }
+        }
     }
 
     /// Input: the transport took `bytes` of what `outgoing` showed.
     pub fn handle_sent(&mut self, now: Instant, link: LinkId, bytes: usize) {
-        let _ = (now, link, bytes);
-        unimplemented!()
+        let Some(found) = self.tables.links.get(link.index, link.generation) else { return };
+        let (state, session) = (found.state, found.session);
+        self.tables.sent(link.index, bytes);
+        if state == State::Connected {
+            self.tables.pump(now, session);
+        }
     }
 
     /// Input: the transport has closed by itself.
     pub fn handle_closed(&mut self, now: Instant, link: LinkId, cause: Closed) {
-        let _ = (now, link, cause);
-        unimplemented!()
+        let _ = cause;
+        self.reap();
+        if self.tables.links.get(link.index, link.generation).is_none() {
+            return;
+        }
+        self.detach(now, link, Reason::UnspecifiedError, true);
+        self.tables.links.remove(link.index);
+        self.gone.retain(|&index| index != link.index);
     }
 
     /// Input: the answer to a hook that said [`Verdict::Later`]. An old ticket is ignored.
     pub fn handle_verdict(&mut self, now: Instant, ticket: Ticket, verdict: Verdict) {
-        let _ = (now, ticket, verdict);
-        unimplemented!()
+        self.reap();
+        let index = (ticket.0 >> 32) as u32;
+        let generation = self.tables.links.generation(index);
+        let Some(found) = self.tables.links.at_mut(index) else { return };
+        let ours = |waiting: &super::link::Waiting| waiting.ticket == Some(ticket);
+        if !found.waiting.as_deref().is_some_and(ours) {
+            return;
+        }
+        let Some(waiting) = found.waiting.take() else { return };
+        let link = LinkId { index, generation };
+        if self.answered(now, link, *waiting, verdict) == Next::Go {
+            self.read_again(now, link);
+        }
     }
 
     /// Input: messages from another shard.
     pub fn handle_peer(&mut self, now: Instant, from: ShardId, batch: PeerBatch) {
-        let _ = (now, from, batch);
-        unimplemented!()
+        let _ = from;
+        self.reap();
+        for deliver in batch.deliveries {
+            self.deliver_from_peer(now, &deliver);
+        }
     }
 
     /// Input: `poll_timeout` has come. Calling it early does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
-        let _ = now;
-        unimplemented!()
+        self.reap();
+        while let Some(timer) = self.timers.pop(now) {
+            match timer {
+                Timer::Link(link) => self.check_link(now, link),
+                Timer::Session(session) => self.check_session(now, session),
+                Timer::Held => self.check_held(now),
+                Timer::Sys => self.publish_sys(now),
+                Timer::Sweep => self.sweep_retained(now),
+            }
+        }
+    }
+
+    fn check_link(&mut self, now: Instant, link: LinkId) {
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
+        if found.armed > now {
+            return; // an earlier look has arranged for a later one
+        }
+        match found.state {
+            State::Fresh | State::Authenticating => {
+                self.drop_link(link, Reason::MaximumConnectTime)
+            }
+            State::Connected if found.keep_alive_s > 0 => {
+                // While we do not read, hearing nothing says nothing.
+                let heard = if found.paused { now } else { found.last_received };
+                let due = heard + super::connect::patience(found.keep_alive_s);
+                if due > now {
+                    found.armed = due;
+                    self.timers.arm(due, Timer::Link(link));
+                } else {
+                    // v5 [MQTT-3.1.2-22] v311 [MQTT-3.1.2-24]
+                    self.refuse(now, link, Reason::KeepAliveTimeout, "");
+                }
+            }
+            State::Connected | State::Gone => {}
+        }
+    }
+
+    /// Holds a publisher while too much waits for subscribers.
+    pub(super) fn hold_if_overloaded(&mut self, now: Instant, link: LinkId) -> Next {
+        let config = &self.shared.config;
+        if config.overload != Overload::Backpressure
+            || self.shared.backlog.load(Ordering::Relaxed) <= config.backlog_bytes_max
+        {
+            return Next::Go;
+        }
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else {
+            return Next::Stop;
+        };
+        found.held = true;
+        if self.held.is_empty() {
+            self.timers.arm(now + HELD_INTERVAL, Timer::Held);
+        }
+        self.held.push(link);
+        self.pause(link);
+        Next::Stop
+    }
+
+    fn check_held(&mut self, now: Instant) {
+        let low = self.shared.config.backlog_bytes_max / 4 * 3;
+        if self.shared.backlog.load(Ordering::Relaxed) > low {
+            self.timers.arm(now + HELD_INTERVAL, Timer::Held);
+            return;
+        }
+        for link in core::mem::take(&mut self.held) {
+            if let Some(found) = self.tables.links.get_mut(link.index, link.generation) {
+                found.held = false;
+                self.read_again(now, link);
+            }
+        }
     }
 
     /// Command: the host program publishes. Subscribers get it as from a client.
     pub fn publish(&mut self, now: Instant, message: &Message) {
-        let _ = (now, message);
-        unimplemented!()
+        self.reap();
+        let publish = message.view();
+        self.hooks.published(None, &publish);
+        self.accept_message(now, &publish, None);
     }
 
-    /// Command: ends the connection of a client of this shard (Administrative action, or another
-    /// reason); whether it was connected here.
-    pub fn disconnect(&mut self, now: Instant, client_id: &str, reason: libmqtt_codec::Reason) -> bool {
-        let _ = (now, client_id, reason);
-        unimplemented!()
+    /// Command: ends the connection of a client of this shard; whether it was connected here.
+    /// `reason` is told to a 5.0 client and must be one that a server's DISCONNECT may have.
+    pub fn disconnect(&mut self, now: Instant, client_id: &str, reason: Reason) -> bool {
+        self.reap();
+        let Some(session) = self.find_session(client_id) else { return false };
+        let Some(index) = self.tables.sessions.at(session).and_then(|session| session.link) else {
+            return false;
+        };
+        let link = LinkId { index, generation: self.tables.links.generation(index) };
+        self.refuse(now, link, reason, "");
+        true
     }
 
     /// Command: ends all connections, telling 5.0 clients Server shutting down. No will is
-    /// published. Accept nothing afterwards.
+    /// published. Links that are accepted afterwards are closed at once.
     pub fn shut_down(&mut self, now: Instant) {
-        let _ = now;
-        unimplemented!()
+        self.reap();
+        self.accepting = false;
+        for index in self.tables.links.indices() {
+            let link = LinkId { index, generation: self.tables.links.generation(index) };
+            self.say_goodbye(link, Reason::ServerShuttingDown, "");
+            self.leave(now, link, Reason::ServerShuttingDown, false);
+        }
     }
 
     /// Output: what to do next.
     pub fn poll_output(&mut self) -> Option<BrokerOutput> {
-        unimplemented!()
+        if let Some(link) = self.tables.announced.pop() {
+            return Some(BrokerOutput::Writable(link));
+        }
+        if let Some(output) = self.outputs.pop_front() {
+            return Some(output);
+        }
+        if let Some(to) = self.peers.iter().position(|batch| !batch.deliveries.is_empty()) {
+            let batch = core::mem::take(&mut self.peers[to]);
+            return Some(BrokerOutput::Peer(ShardId(to as u16), batch));
+        }
+        self.tables.stats.sessions = self.tables.sessions.len() as u64;
+        self.shared.publish_stats(self.which, &self.tables.stats);
+        None
     }
 
     /// Output: bytes that wait for this link's transport.
     pub fn outgoing(&self, link: LinkId) -> Outgoing<'_> {
-        let _ = link;
-        unimplemented!()
+        match self.tables.links.get(link.index, link.generation) {
+            Some(found) => found.outbox.outgoing(),
+            None => Outgoing::default(),
+        }
     }
 
     /// Output: when to call `handle_timeout`.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        unimplemented!()
+        self.timers.next()
+    }
+
+    /// A peer broke a rule: tells it what its version can be told, and closes.
+    /// v5 [MQTT-4.13.1-1] v311 [MQTT-4.8.0-1]
+    pub(super) fn violation(&mut self, now: Instant, link: LinkId, error: DecodeError) -> Next {
+        use std::fmt::Write;
+        let mut text = String::new();
+        // Writing to a string does not fail.
+        let _ = write!(text, "{error}");
+        self.refuse(now, link, error.reason(), &text)
+    }
+
+    /// Closes an accepted client's connection with a DISCONNECT where its version has one; its
+    /// will is published.
+    pub(super) fn refuse(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        reason: Reason,
+        text: &str,
+    ) -> Next {
+        self.say_goodbye(link, reason, text);
+        self.leave(now, link, reason, true);
+        Next::Stop
+    }
+
+    /// Writes a DISCONNECT, if the client was accepted and its version has one.
+    /// v5 [MQTT-3.14.0-1] [MQTT-3.14.2-2]
+    pub(super) fn say_goodbye(&mut self, link: LinkId, reason: Reason, text: &str) {
+        let Some(found) = self.tables.links.get(link.index, link.generation) else { return };
+        if found.state != State::Connected || found.version != Version::V5 {
+            return;
+        }
+        let mut properties = PropertiesBuf::new();
+        let bare = Packet::Disconnect(Disconnect { reason, properties: Properties::EMPTY });
+        if !text.is_empty() && properties.push(Property::ReasonString(text)).is_ok() {
+            let full = Packet::Disconnect(Disconnect { reason, properties: properties.view() });
+            let fits =
+                full.encoded_len(Version::V5).is_ok_and(|len| len <= found.packet_max as usize);
+            if fits {
+                self.tables.write_packet(link.index, &full);
+                return;
+            }
+        }
+        self.tables.write_packet(link.index, &bare); // v5 [MQTT-3.14.2-3]
+    }
+
+    /// Marks a link as gone and has its transport closed.
+    pub(super) fn drop_link(&mut self, link: LinkId, reason: Reason) {
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
+        if found.state == State::Gone {
+            return;
+        }
+        found.state = State::Gone;
+        found.waiting = None;
+        found.partial = Vec::new();
+        self.gone.push(link.index);
+        self.outputs.push_back(BrokerOutput::Close(link, reason));
+    }
+
+    /// Frees the links whose last bytes the driver has had its chance to take.
+    fn reap(&mut self) {
+        if self.gone.is_empty() || !self.outputs.is_empty() {
+            return;
+        }
+        for index in core::mem::take(&mut self.gone) {
+            self.tables.links.remove(index);
+        }
+    }
+
+    /// Has a link's transport not be read.
+    pub(super) fn pause(&mut self, link: LinkId) {
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
+        if !found.paused {
+            found.paused = true;
+            self.outputs.push_back(BrokerOutput::Pause(link, true));
+        }
+    }
+
+    /// Goes on with a link that waited: with what it has kept, then with its transport.
+    pub(super) fn read_again(&mut self, now: Instant, link: LinkId) {
+        self.go_on(now, link);
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
+        if found.paused && !found.stalled() && found.state != State::Gone {
+            found.paused = false;
+            found.last_received = now;
+            self.outputs.push_back(BrokerOutput::Pause(link, false));
+        }
+    }
+
+    /// Routes a message: to the sessions of this shard at once, to those of others by batch.
+    /// Returns whether anyone is subscribed.
+    #[inline]
+    pub(super) fn route(
+        &mut self,
+        now: Instant,
+        parcel: &mut Parcel<'_>,
+        origin: Option<SessionKey>,
+    ) -> bool {
+        let route = self.routes.get(parcel.publish.topic, &self.shared);
+        if route.is_empty() {
+            return false;
+        }
+        self.tables.begin();
+        for target in &route.local {
+            self.tables.deliver(now, parcel, target, origin);
+        }
+        for (shard, targets) in &route.remote {
+            self.peers[usize::from(*shard)].push(parcel, Arc::clone(targets), origin);
+        }
+        // v5-U52: each group's copy goes to one member.
+        for turns in &mut route.groups {
+            let target = turns.take();
+            if target.session.shard == self.which {
+                self.tables.deliver(now, parcel, target, origin);
+            } else {
+                let targets = Arc::from([target.clone()]);
+                self.peers[usize::from(target.session.shard)].push(parcel, targets, origin);
+            }
+        }
+        true
+    }
+
+    /// Gives a message of a shared subscription to another member than the one that had it.
+    pub(super) fn reroute(&mut self, now: Instant, stored: &Arc<Stored>, group: u32) {
+        if group == 0 {
+            return;
+        }
+        let mut parcel = Parcel::from_stored(stored);
+        let route = self.routes.get(parcel.publish.topic, &self.shared);
+        let Some(turns) = route.groups.iter_mut().find(|turns| turns.group == group) else {
+            return;
+        };
+        let target = turns.take();
+        if target.session.shard == self.which {
+            self.tables.begin();
+            self.tables.deliver(now, &mut parcel, target, None);
+        } else {
+            let targets = Arc::from([target.clone()]);
+            self.peers[usize::from(target.session.shard)].push(&mut parcel, targets, None);
+        }
+    }
+
+    /// The accepted message of a decoded PUBLISH or of the host: kept if it is to be retained,
+    /// and routed.
+    pub(super) fn accept_message(
+        &mut self,
+        now: Instant,
+        publish: &Publish<'_>,
+        origin: Option<SessionKey>,
+    ) -> bool {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        let mut parcel = Parcel::new(publish, now, &mut scratch);
+        if publish.retain {
+            self.retain(&mut parcel);
+        }
+        let matched = self.route(now, &mut parcel, origin);
+        drop(parcel);
+        self.scratch = scratch;
+        matched
+    }
+}
+
+/// How often to look whether held publishers may go on.
+const HELD_INTERVAL: core::time::Duration = core::time::Duration::from_millis(5);
+
+impl core::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Shard").field("which", &self.which).finish_non_exhaustive()
     }
 }

@@ -1,0 +1,544 @@
+//! CONNECT, CONNACK, DISCONNECT: how clients come and go. MQTT 5.0 §3.1, §3.2, §3.14.
+
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+
+use bytes::Bytes;
+use libmqtt_codec::{
+    ConnAck, Connect, DecodeError, Disconnect, Frame, Packet, PacketType, Properties,
+    PropertiesBuf, Property, QoS, Reason, Side, Version,
+};
+
+use super::link::{Extras, Question, State, Waiting};
+use super::session::{NEVER, Session};
+use super::shard::{Next, Timer};
+use super::{BrokerOutput, LinkId, Moved, Shard, ShardId};
+use crate::session::AliasOut;
+use crate::topic::SessionKey;
+use crate::{Authenticate, ClientInfo, Instant, Step, Verdict};
+
+/// How long a client with this Keep Alive may be silent. v5 [MQTT-3.1.2-22] v311 [MQTT-3.1.2-24]
+pub(super) fn patience(keep_alive_s: u16) -> Duration {
+    Duration::from_millis(u64::from(keep_alive_s) * 1500)
+}
+
+impl Shard {
+    /// The first packet of a link. v5 [MQTT-3.1.0-1] v311 [MQTT-3.1.0-1]
+    pub(super) fn handle_first(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        frame: &Frame<'_>,
+        rest: &[u8],
+    ) -> Next {
+        if frame.packet_type() != Some(PacketType::Connect) {
+            self.drop_link(link, Reason::ProtocolError);
+            return Next::Stop;
+        }
+        let connect = match frame.decode(Version::V5, Side::Client) {
+            Ok(Packet::Connect(connect)) => connect,
+            Ok(_) => return self.refuse(now, link, Reason::ProtocolError, ""),
+            Err(error) => return self.refuse_malformed(link, error),
+        };
+        let home = match connect.client_id {
+            "" => self.which,
+            client_id => self.shared.home(client_id),
+        };
+        if home != self.which {
+            self.move_link(link, ShardId(home), rest);
+            return Next::Stop;
+        }
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else {
+            return Next::Stop;
+        };
+        found.version = connect.version;
+        found.state = State::Authenticating;
+        found.packet_max = connect.properties.maximum_packet_size().unwrap_or(u32::MAX);
+        let peer = found.info.peer;
+        if let Err((reason, text)) = self.check_connect(&connect) {
+            return self.refuse_connect(link, reason, text);
+        }
+        let client = ClientInfo {
+            client_id: match connect.client_id {
+                "" => self.assign_client_id(),
+                client_id => client_id.into(),
+            },
+            user_name: connect.user_name.map(Into::into),
+            version: connect.version,
+            peer,
+        };
+        if let Some(method) = connect.properties.authentication_method()
+            && let Some(found) = self.tables.links.get_mut(link.index, link.generation)
+        {
+            found.extras =
+                Some(Box::new(Extras { method: Some(method.into()), ..Extras::default() }));
+        }
+        let ticket = self.ticket(link);
+        let verdict = self.hooks.authenticate(
+            ticket,
+            &Authenticate {
+                client: &client,
+                step: Step::Connect,
+                password: connect.password,
+                method: connect.properties.authentication_method(),
+                data: connect.properties.authentication_data(),
+            },
+        );
+        let waiting = Waiting::new(Question::Authenticate(Step::Connect), frame, Some(client));
+        self.authenticated(now, link, waiting, ticket, verdict)
+    }
+
+    /// Hands a link to the shard that is its session's home, with all it has sent.
+    fn move_link(&mut self, link: LinkId, to: ShardId, rest: &[u8]) {
+        let Some(found) = self.tables.links.remove(link.index) else { return };
+        self.tables.stats.packets_received -= 1;
+        self.tables.stats.bytes_received -= rest.len() as u64;
+        let moved = Moved { info: found.info, bytes: rest.to_vec() };
+        self.outputs.push_back(BrokerOutput::Move(link, to, moved));
+    }
+
+    /// What can be said of a CONNECT without asking anyone.
+    fn check_connect(&self, connect: &Connect<'_>) -> Result<(), (Reason, &'static str)> {
+        let config = &self.shared.config;
+        if connect.client_id.is_empty() {
+            // v311 [MQTT-3.1.3-8] v31: an id is required.
+            let allowed = match connect.version {
+                Version::V31 => false,
+                Version::V311 => connect.clean_start,
+                Version::V5 => true,
+            };
+            if !allowed || !config.assign_client_ids {
+                return Err((Reason::ClientIdentifierNotValid, "client identifier is missing"));
+            }
+        }
+        if let Some(will) = &connect.will {
+            if will.qos > config.maximum_qos {
+                return Err((Reason::QoSNotSupported, "")); // v5 [MQTT-3.2.2-12]
+            }
+            if will.retain && !config.retain_available {
+                return Err((Reason::RetainNotSupported, "")); // v5 [MQTT-3.2.2-13]
+            }
+            if let Err(reason) = self.check_topic(will.topic) {
+                return Err((reason, "will topic is not allowed"));
+            }
+        }
+        let keep_alive_max = config.keep_alive_max_s;
+        if keep_alive_max > 0
+            && connect.version != Version::V5
+            && !(1..=keep_alive_max).contains(&connect.keep_alive_s)
+        {
+            return Err((Reason::ServerUnavailable, ""));
+        }
+        if self.shared.connections.load(Ordering::Relaxed) >= config.connections_max {
+            return Err((Reason::ServerBusy, ""));
+        }
+        let known = connect.client_id.is_empty() || self.find_session(connect.client_id).is_none();
+        if known && self.shared.sessions.load(Ordering::Relaxed) >= config.sessions_max {
+            return Err((Reason::QuotaExceeded, "too many sessions"));
+        }
+        Ok(())
+    }
+
+    /// A Client Identifier that nobody has and whose home is here.
+    /// v5 [MQTT-3.1.3-6] [MQTT-3.2.2-16]
+    fn assign_client_id(&mut self) -> Box<str> {
+        loop {
+            let client_id = format!("auto-{:016x}", self.random.next_u64());
+            if self.shared.home(&client_id) == self.which && self.find_session(&client_id).is_none()
+            {
+                return client_id.into();
+            }
+        }
+    }
+
+    /// Goes on with a CONNECT when its client is known to be who it says: may its will be
+    /// published?
+    pub(super) fn check_will(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        mut waiting: Waiting,
+        data: Option<Bytes>,
+    ) -> Next {
+        let Some(connect) = waiting.connect() else { return Next::Stop };
+        let Some(client) = &waiting.client else { return Next::Stop };
+        let Some(will) = &connect.will else { return self.accept(now, link, &waiting, data) };
+        let ticket = self.ticket(link);
+        let verdict = self.hooks.authorise_publish(ticket, client, &super::will::publish(will));
+        match verdict {
+            Verdict::Allow | Verdict::AllowWith(_) => self.accept(now, link, &waiting, data),
+            Verdict::Later => {
+                waiting.what = Question::Will(data);
+                self.wait(link, waiting, ticket)
+            }
+            Verdict::Deny(reason) => self.refuse_connect(link, reason, "will is not allowed"),
+            Verdict::Challenge(_) => self.refuse_connect(link, Reason::NotAuthorized, ""),
+        }
+    }
+
+    /// Lets a client in.
+    pub(super) fn accept(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        waiting: &Waiting,
+        data: Option<Bytes>,
+    ) -> Next {
+        let Some(connect) = waiting.connect() else { return Next::Stop };
+        let Some(client) = waiting.client.as_deref() else { return Next::Stop };
+        let (index, present) = self.open_session(now, &connect, client);
+        let expiry_asked = match connect.version {
+            Version::V5 => connect.properties.session_expiry_interval().unwrap_or(0),
+            _ if connect.clean_start => 0,
+            _ => self.shared.config.session_expiry_v3_s,
+        };
+        let expiry_s = expiry_asked.min(self.shared.config.session_expiry_max_s);
+        let will = connect.will.as_ref().map(|will| Box::new(super::will::keep(will)));
+        let Some(session) = self.tables.sessions.at_mut(index) else { return Next::Stop };
+        session.client = client.clone();
+        session.link = Some(link.index);
+        session.expiry_s = expiry_s;
+        session.will = will; // v5 [MQTT-3.1.2-7] v311 [MQTT-3.1.2-8]
+        let window = connect.properties.receive_maximum().unwrap_or(u16::MAX);
+        session.outbound.resume(window.min(self.shared.config.inflight_max)); // v5 [MQTT-3.3.4-9]
+        let shares = session.shares;
+
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else {
+            return Next::Stop;
+        };
+        found.state = State::Connected;
+        found.session = index;
+        found.last_received = now;
+        found.expiry_was_zero = expiry_s == 0;
+        found.request_problem_information =
+            connect.properties.request_problem_information().unwrap_or(true);
+        let keep_alive_max = self.shared.config.keep_alive_max_s;
+        found.keep_alive_s = match connect.keep_alive_s {
+            wanted if keep_alive_max > 0 && (wanted == 0 || wanted > keep_alive_max) => {
+                keep_alive_max
+            }
+            wanted => wanted,
+        };
+        let aliases = connect.properties.topic_alias_maximum().unwrap_or(0);
+        let aliases = aliases.min(self.shared.config.topic_alias_out_max);
+        if aliases > 0 {
+            // v5 [MQTT-3.1.2-26] [MQTT-3.1.2-27]
+            found.extras.get_or_insert_default().aliases_out = Some(AliasOut::new(aliases));
+        }
+        if found.keep_alive_s > 0 {
+            let due = now + patience(found.keep_alive_s);
+            if due < found.armed {
+                found.armed = due;
+                self.timers.arm(due, Timer::Link(link));
+            }
+        }
+        self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        self.tables.stats.connections += 1;
+        self.tables.stats.connections_total += 1;
+        self.write_connack(link, &connect, client, present, expiry_asked, data.as_deref());
+        self.hooks.connected(client);
+        if shares {
+            self.set_online(index, true);
+        }
+        self.tables.pump(now, index);
+        Next::Go
+    }
+
+    /// Finds or makes the session of a CONNECT; whether there was state.
+    fn open_session(
+        &mut self,
+        now: Instant,
+        connect: &Connect<'_>,
+        client: &ClientInfo,
+    ) -> (u32, bool) {
+        if let Some(index) = self.find_session(&client.client_id)
+            && let Some(old) = self.tables.sessions.at(index).and_then(|session| session.link)
+        {
+            // v5 [MQTT-3.1.4-3] v311 [MQTT-3.1.4-2]
+            let old = LinkId { index: old, generation: self.tables.links.generation(old) };
+            self.refuse(now, old, Reason::SessionTakenOver, "");
+        }
+        if let Some(index) = self.find_session(&client.client_id) {
+            if !connect.clean_start {
+                // v5 [MQTT-3.1.2-5] [MQTT-3.1.3-9] v311 [MQTT-3.1.2-4]
+                if let Some(session) = self.tables.sessions.at_mut(index) {
+                    session.will = None;
+                }
+                return (index, true);
+            }
+            self.end_session(now, index); // v5 [MQTT-3.1.2-4] v311 [MQTT-3.1.2-6]
+        }
+        // v5 [MQTT-3.1.2-6] v311 [MQTT-3.1.2-5]
+        let session = Session::new(client.clone(), self.shared.seed);
+        let (index, _) = self.tables.sessions.insert(session);
+        let hash = self.hash(&client.client_id);
+        let (sessions, hasher) = (&self.tables.sessions, &self.hasher);
+        self.by_client_id.insert_unique(hash, index, |&other| {
+            let other = sessions.at(other).map_or("", |session| &*session.client.client_id);
+            hash_text(hasher, other)
+        });
+        self.shared.sessions.fetch_add(1, Ordering::Relaxed);
+        (index, false)
+    }
+
+    fn write_connack(
+        &mut self,
+        link: LinkId,
+        connect: &Connect<'_>,
+        client: &ClientInfo,
+        present: bool,
+        expiry_asked: u32,
+        data: Option<&[u8]>,
+    ) {
+        let mut properties = PropertiesBuf::new();
+        if connect.version == Version::V5 {
+            let config = &self.shared.config;
+            let mut push = |property: Property<'_>| {
+                let pushed = properties.push(property);
+                debug_assert!(pushed.is_ok(), "{property:?}: {pushed:?}");
+            };
+            if connect.client_id.is_empty() {
+                // v5 [MQTT-3.1.3-7] [MQTT-3.2.2-16]
+                push(Property::AssignedClientIdentifier(&client.client_id));
+            }
+            if expiry_asked > config.session_expiry_max_s {
+                push(Property::SessionExpiryInterval(config.session_expiry_max_s));
+            }
+            if config.receive_maximum != u16::MAX {
+                push(Property::ReceiveMaximum(config.receive_maximum.max(1)));
+            }
+            if config.maximum_qos < QoS::ExactlyOnce {
+                push(Property::MaximumQoS(config.maximum_qos as u8)); // v5 [MQTT-3.2.2-9]
+            }
+            if !config.retain_available {
+                push(Property::RetainAvailable(false));
+            }
+            push(Property::MaximumPacketSize(config.maximum_packet_size.max(1)));
+            if config.topic_alias_maximum > 0 {
+                push(Property::TopicAliasMaximum(config.topic_alias_maximum));
+            }
+            if !config.wildcard_subscriptions {
+                push(Property::WildcardSubscriptionAvailable(false));
+            }
+            if !config.subscription_identifiers {
+                push(Property::SubscriptionIdentifierAvailable(false));
+            }
+            if !config.shared_subscriptions {
+                push(Property::SharedSubscriptionAvailable(false));
+            }
+            let max = config.keep_alive_max_s;
+            if max > 0 && !(1..=max).contains(&connect.keep_alive_s) {
+                push(Property::ServerKeepAlive(max));
+            }
+            // v5 [MQTT-3.1.2-28]
+            if connect.properties.request_response_information() == Some(true)
+                && let Some(information) = &config.response_information
+            {
+                push(Property::ResponseInformation(information));
+            }
+            // v5 [MQTT-4.12.0-5] [MQTT-4.12.0-6]
+            if let Some(method) = connect.properties.authentication_method() {
+                push(Property::AuthenticationMethod(method));
+                if let Some(data) = data {
+                    push(Property::AuthenticationData(data));
+                }
+            }
+        }
+        let connack = ConnAck {
+            // v5 [MQTT-3.2.2-2] [MQTT-3.2.2-3] v311 [MQTT-3.2.2-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+            session_present: present && connect.version != Version::V31,
+            reason: Reason::Success,
+            properties: properties.view(),
+        };
+        self.tables.write_packet(link.index, &Packet::ConnAck(connack));
+    }
+
+    /// Answers a CONNECT with a failure and closes.
+    /// v5 [MQTT-3.2.2-6] [MQTT-3.2.2-7] v311 [MQTT-3.2.2-4] [MQTT-3.2.2-5]
+    pub(super) fn refuse_connect(&mut self, link: LinkId, reason: Reason, text: &str) -> Next {
+        let mut properties = PropertiesBuf::new();
+        let told =
+            if text.is_empty() { Ok(()) } else { properties.push(Property::ReasonString(text)) };
+        debug_assert!(told.is_ok());
+        let Some(found) = self.tables.links.get(link.index, link.generation) else {
+            return Next::Stop;
+        };
+        let connack =
+            |properties| Packet::ConnAck(ConnAck { session_present: false, reason, properties });
+        let full = connack(properties.view());
+        // v5 [MQTT-3.2.2-19]
+        let fits =
+            full.encoded_len(found.version).is_ok_and(|len| len <= found.packet_max as usize);
+        let packet = if fits { full } else { connack(Properties::EMPTY) };
+        self.tables.write_packet(link.index, &packet);
+        self.drop_link(link, reason);
+        Next::Stop
+    }
+
+    /// A CONNECT that cannot be read. v5 [MQTT-3.1.4-1] v311 [MQTT-3.1.4-1]
+    fn refuse_malformed(&mut self, link: LinkId, error: DecodeError) -> Next {
+        // A client that asks for another version learns why: it can ask for less. Later
+        // versions than 5.0 will understand a CONNACK of 5.0, others one of 3.1.1.
+        // v5 [MQTT-3.1.2-2] v311 [MQTT-3.1.2-2]
+        if let DecodeError::ProtocolLevel(level) = error
+            && let Some(found) = self.tables.links.get_mut(link.index, link.generation)
+        {
+            found.version = if (5..0x80).contains(&level) { Version::V5 } else { Version::V311 };
+            return self.refuse_connect(link, error.reason(), "");
+        }
+        self.drop_link(link, error.reason());
+        Next::Stop
+    }
+
+    /// v5 [MQTT-3.14.4-3] v311 [MQTT-3.14.4-3]
+    pub(super) fn handle_disconnect(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        disconnect: &Disconnect<'_>,
+    ) -> Next {
+        if let Some(expiry_s) = disconnect.properties.session_expiry_interval() {
+            let Some(found) = self.tables.links.get(link.index, link.generation) else {
+                return Next::Stop;
+            };
+            if found.expiry_was_zero && expiry_s > 0 {
+                let text = "session expiry interval was 0";
+                return self.refuse(now, link, Reason::ProtocolError, text);
+            }
+            if let Some(session) = self.tables.sessions.at_mut(found.session) {
+                session.expiry_s = expiry_s.min(self.shared.config.session_expiry_max_s);
+            }
+        }
+        let will = disconnect.reason != Reason::Success;
+        self.leave(now, link, disconnect.reason, will);
+        Next::Stop
+    }
+
+    /// Ends a link from our side.
+    pub(super) fn leave(&mut self, now: Instant, link: LinkId, reason: Reason, will: bool) {
+        self.detach(now, link, reason, will);
+        self.drop_link(link, reason);
+    }
+
+    /// Takes a link from its session. `will` tells whether the session's will counts.
+    pub(super) fn detach(&mut self, now: Instant, link: LinkId, reason: Reason, will: bool) {
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
+        if found.state != State::Connected {
+            return;
+        }
+        let index = core::mem::replace(&mut found.session, u32::MAX);
+        found.state = State::Authenticating; // until the caller drops or removes it
+        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.tables.stats.connections -= 1;
+        let Some(session) = self.tables.sessions.at_mut(index) else { return };
+        session.link = None;
+        session.left_at = now;
+        if !will {
+            session.will = None; // v5 [MQTT-3.1.2-10] v311 [MQTT-3.1.2-10]
+        }
+        let (expiry_s, shares) = (session.expiry_s, session.shares);
+        self.hooks.disconnected(&session.client, reason);
+        if expiry_s == 0 {
+            self.end_session(now, index);
+            return;
+        }
+        if shares {
+            self.set_online(index, false);
+        }
+        self.begin_will(now, index);
+        self.arm_session(index);
+    }
+
+    /// Has `check_session` called when a session without link has something to do.
+    pub(super) fn arm_session(&mut self, index: u32) {
+        let generation = self.tables.sessions.generation(index);
+        let Some(session) = self.tables.sessions.at_mut(index) else { return };
+        let end = (session.expiry_s != NEVER)
+            .then(|| session.left_at + Duration::from_secs(session.expiry_s.into()));
+        let due = session.will.as_ref().and_then(|will| will.due);
+        let Some(at) = end.into_iter().chain(due).min() else { return };
+        if session.armed.is_none_or(|armed| armed > at) {
+            session.armed = Some(at);
+            let key = SessionKey { shard: self.which, index, generation };
+            self.timers.arm(at, Timer::Session(key));
+        }
+    }
+
+    /// A session's will may be due, or its end.
+    pub(super) fn check_session(&mut self, now: Instant, key: SessionKey) {
+        let Some(session) = self.tables.sessions.get_mut(key.index, key.generation) else { return };
+        if session.armed.is_none_or(|armed| armed > now) {
+            return; // a later look was arranged instead
+        }
+        session.armed = None;
+        if session.link.is_some() {
+            return;
+        }
+        let span = Duration::from_secs(session.expiry_s.into());
+        if session.expiry_s != NEVER && session.left_at + span <= now {
+            self.end_session(now, key.index); // v5 [MQTT-4.1.0-2]
+            return;
+        }
+        if session.will.as_ref().is_some_and(|will| will.due.is_some_and(|due| due <= now)) {
+            self.publish_will(now, key.index);
+        }
+        self.arm_session(key.index);
+    }
+
+    /// Ends a session: its will is due, its subscriptions and messages go.
+    /// v5 [MQTT-3.1.2-23] [MQTT-4.1.0-2]
+    pub(super) fn end_session(&mut self, now: Instant, index: u32) {
+        self.publish_will(now, index); // v5 [MQTT-3.1.2-8]
+        let Some(client_id) = self.tables.sessions.at(index).map(|s| s.client.client_id.clone())
+        else {
+            return;
+        };
+        let generation = self.tables.sessions.generation(index);
+        let key = SessionKey { shard: self.which, index, generation };
+        let hash = self.hash(&client_id);
+        if let Ok(entry) = self.by_client_id.find_entry(hash, |&other| other == index) {
+            entry.remove();
+        }
+        let Some(mut session) = self.tables.sessions.remove(index) else { return };
+        self.shared.sessions.fetch_sub(1, Ordering::Relaxed);
+        if !session.filters.is_empty() {
+            let mut subscriptions = self.shared.index_mut();
+            for filter in &session.filters {
+                if let Ok(filter) = libmqtt_codec::TopicFilter::new(filter) {
+                    subscriptions.unsubscribe(filter, key);
+                }
+            }
+            self.shared.index_changed();
+        }
+        // What was on its way to this member of a shared subscription goes to another, except
+        // QoS 2 that it may have received. v5 [MQTT-4.8.2-5]
+        let flows = session.outbound.drain().into_iter().flatten();
+        for queued in flows.filter(|queued| queued.terms.qos == QoS::AtLeastOnce) {
+            self.reroute(now, &queued.stored, queued.terms.group);
+        }
+        while let Some(queued) = session.pop() {
+            self.tables.stats.queued_messages -= 1;
+            self.tables.forget(queued.stored.size());
+            self.reroute(now, &queued.stored, queued.terms.group);
+        }
+    }
+
+    /// A session by its Client Identifier. v5 [MQTT-3.1.3-2] v311 [MQTT-3.1.3-2]
+    pub(super) fn find_session(&self, client_id: &str) -> Option<u32> {
+        let hash = self.hash(client_id);
+        let sessions = &self.tables.sessions;
+        let same = |&index: &u32| {
+            sessions.at(index).is_some_and(|session| *session.client.client_id == *client_id)
+        };
+        self.by_client_id.find(hash, same).copied()
+    }
+
+    fn hash(&self, client_id: &str) -> u64 {
+        hash_text(&self.hasher, client_id)
+    }
+}
+
+fn hash_text(hasher: &foldhash::fast::FixedState, text: &str) -> u64 {
+    use core::hash::BuildHasher;
+    hasher.hash_one(text)
+}

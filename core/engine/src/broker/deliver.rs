@@ -1,0 +1,429 @@
+//! From a message to the outboxes and queues of its receivers.
+
+use core::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use libmqtt_codec::{Ack, AckKind, Packet, PacketId, PropertiesBuf, Publish, QoS, Reason, Version};
+
+use super::link::Link;
+use super::outbox::SHARE_MIN;
+use super::parcel::{Identifiers, Parcel, Queued, Target, Terms, outgoing_properties};
+use super::session::Session;
+use super::table::Table;
+use super::{LinkId, Overload, QueueFull, Shared, Stats};
+use crate::Instant;
+use crate::session::{AliasUse, Resend};
+use crate::topic::SessionKey;
+
+/// Bytes that may wait in an outbox before messages wait in the session's queue instead.
+const OUTBOX_MAX: usize = 128 * 1024;
+
+/// Buffers kept for outboxes, and the largest that is kept.
+const SPARE_MAX: usize = 64;
+const SPARE_SIZE_MAX: usize = 256 * 1024;
+
+/// Links and sessions of a shard, and how messages reach them.
+pub(super) struct Tables {
+    pub(super) shared: Arc<Shared>,
+    pub(super) links: Table<Link>,
+    pub(super) sessions: Table<Session>,
+    /// Links whose outbox has something new.
+    pub(super) announced: Vec<LinkId>,
+    pub(super) stats: Stats,
+    /// Buffers that no outbox needs now.
+    spare: Vec<Vec<u8>>,
+    template: Template,
+    scratch: PropertiesBuf,
+}
+
+/// The last PUBLISH that was encoded for a receiver, for the next one that gets the same.
+#[derive(Debug, Default)]
+struct Template {
+    valid: bool,
+    version: Option<Version>,
+    qos: QoS,
+    retain: bool,
+    identifiers: Identifiers,
+    bytes: Vec<u8>,
+    /// Where the Packet Identifier stands.
+    packet_id_at: usize,
+}
+
+impl Tables {
+    pub(super) fn new(shared: Arc<Shared>) -> Tables {
+        Tables {
+            shared,
+            links: Table::new(),
+            sessions: Table::new(),
+            announced: Vec::new(),
+            stats: Stats::default(),
+            spare: Vec::new(),
+            template: Template::default(),
+            scratch: PropertiesBuf::new(),
+        }
+    }
+
+    /// A new message is about to be delivered.
+    pub(super) fn begin(&mut self) {
+        self.template.valid = false;
+    }
+
+    /// Notes that a link's outbox has got something.
+    #[inline]
+    pub(super) fn announce(&mut self, index: u32) {
+        let generation = self.links.generation(index);
+        if let Some(link) = self.links.at_mut(index)
+            && !link.announced
+        {
+            link.announced = true;
+            self.announced.push(LinkId { index, generation });
+        }
+    }
+
+    /// A link's outbox, ready to be appended to.
+    #[inline]
+    pub(super) fn outbox(&mut self, index: u32) -> Option<&mut Vec<u8>> {
+        self.announce(index);
+        let link = self.links.at_mut(index)?;
+        if !link.outbox.has_buffer() {
+            link.outbox.lend(self.spare.pop().unwrap_or_default());
+        }
+        Some(link.outbox.bytes())
+    }
+
+    /// The transport took bytes. Returns whether the outbox is empty now.
+    pub(super) fn sent(&mut self, index: u32, count: usize) -> bool {
+        let Some(link) = self.links.at_mut(index) else { return false };
+        link.outbox.sent(count);
+        self.stats.bytes_sent += count as u64;
+        if !link.outbox.is_empty() {
+            return false;
+        }
+        link.announced = false;
+        let buffer = link.outbox.reclaim();
+        if self.spare.len() < SPARE_MAX && (1..=SPARE_SIZE_MAX).contains(&buffer.capacity()) {
+            self.spare.push(buffer);
+        }
+        true
+    }
+
+    /// Gives a routed message to one target. `origin` is the session that published it.
+    #[inline]
+    pub(super) fn deliver(
+        &mut self,
+        now: Instant,
+        parcel: &mut Parcel<'_>,
+        target: &Target,
+        origin: Option<SessionKey>,
+    ) {
+        // v5 [MQTT-3.8.3-3]
+        if target.no_local && origin == Some(target.session) {
+            return;
+        }
+        let terms = Terms {
+            qos: parcel.publish.qos.min(target.qos), // v5 [MQTT-3.8.4-8] v311 [MQTT-3.8.4-6]
+            // v5 [MQTT-3.3.1-12] [MQTT-3.3.1-13] v311 [MQTT-3.3.1-9]
+            retain: target.retain_as_published && parcel.publish.retain,
+            group: target.group,
+            identifiers: target.identifiers.clone(),
+        };
+        self.send(now, target.session, parcel, terms);
+    }
+
+    /// Whether a target is still there.
+    pub(super) fn is_alive(&self, session: SessionKey) -> bool {
+        self.sessions.get(session.index, session.generation).is_some()
+    }
+
+    /// Sends a message to a session, or queues it.
+    pub(super) fn send(
+        &mut self,
+        now: Instant,
+        key: SessionKey,
+        parcel: &mut Parcel<'_>,
+        terms: Terms,
+    ) {
+        let Some(session) = self.sessions.get_mut(key.index, key.generation) else { return };
+        let qos0 = terms.qos == QoS::AtMostOnce;
+        let Some(link) = session.link else {
+            if !qos0 || self.shared.config.queue_qos0_offline {
+                self.enqueue(key.index, Queued { stored: Arc::clone(parcel.stored()), terms });
+            }
+            return;
+        };
+        // Messages of QoS 0 pass those that wait for the window, but not each other.
+        let in_turn = if qos0 {
+            session.queue_qos0 == 0
+        } else {
+            session.queue.is_empty() && session.outbound.has_room()
+        };
+        let room = self.links.at(link).is_some_and(|link| link.outbox.len() < OUTBOX_MAX);
+        if in_turn && room {
+            self.write(now, link, key.index, parcel, terms);
+        } else {
+            self.enqueue(key.index, Queued { stored: Arc::clone(parcel.stored()), terms });
+        }
+    }
+
+    /// Queues a message within the session's bounds, and says whether it was kept.
+    fn enqueue(&mut self, index: u32, queued: Queued) -> bool {
+        let config = &self.shared.config;
+        let Some(session) = self.sessions.at_mut(index) else { return false };
+        let size = queued.stored.size();
+        let full = session.queue.len() >= config.queue_messages_max
+            || session.queue_bytes + size > config.queue_bytes_max;
+        let overload = self.shared.backlog.load(Ordering::Relaxed) > config.backlog_bytes_max
+            && config.overload == Overload::Drop;
+        if full || overload {
+            self.stats.publish_dropped += 1;
+            let oldest = full
+                && config.queue_full == QueueFull::DropOldest
+                && queued.terms.qos != QoS::AtMostOnce;
+            if !oldest {
+                return false;
+            }
+            if let Some(dropped) = session.pop() {
+                self.stats.queued_messages -= 1;
+                self.forget(dropped.stored.size());
+            }
+        }
+        self.keep(index, queued);
+        true
+    }
+
+    /// Queues a message whatever waits already.
+    pub(super) fn keep(&mut self, index: u32, queued: Queued) {
+        let Some(session) = self.sessions.at_mut(index) else { return };
+        let size = queued.stored.size();
+        session.push(queued);
+        self.stats.queued_messages += 1;
+        self.stats.queued_bytes += size as u64;
+        self.shared.backlog.fetch_add(size, Ordering::Relaxed);
+    }
+
+    /// A message of this size waits no more.
+    pub(super) fn forget(&mut self, size: usize) {
+        self.stats.queued_bytes -= size as u64;
+        self.shared.backlog.fetch_sub(size, Ordering::Relaxed);
+    }
+
+    /// Takes the first message that waits for a session.
+    pub(super) fn dequeue(&mut self, index: u32) -> Option<Queued> {
+        let queued = self.sessions.at_mut(index)?.pop()?;
+        self.stats.queued_messages -= 1;
+        self.forget(queued.stored.size());
+        Some(queued)
+    }
+
+    /// Sends what waits for a session, as far as its window and its outbox have room.
+    pub(super) fn pump(&mut self, now: Instant, index: u32) {
+        loop {
+            let Some(session) = self.sessions.at_mut(index) else { return };
+            let Some(link) = session.link else { return };
+            if self.links.at(link).is_none_or(|link| link.outbox.len() >= OUTBOX_MAX) {
+                return;
+            }
+            if self.resend_one(now, link, index) {
+                continue;
+            }
+            let Some(session) = self.sessions.at_mut(index) else { return };
+            let Some(first) = session.queue.front() else { return };
+            if first.stored.expired(now) {
+                self.dequeue(index); // v5 [MQTT-3.3.2-5]
+                self.stats.publish_dropped += 1;
+                continue;
+            }
+            if first.terms.qos != QoS::AtMostOnce && !session.outbound.has_room() {
+                return;
+            }
+            let Some(queued) = self.dequeue(index) else { return };
+            self.begin();
+            self.write(now, link, index, &mut Parcel::from_stored(&queued.stored), queued.terms);
+        }
+    }
+
+    /// Sends one flow of a resumed session again. v5 [MQTT-4.4.0-1] v311 [MQTT-4.4.0-1]
+    fn resend_one(&mut self, now: Instant, link: u32, index: u32) -> bool {
+        let Some(session) = self.sessions.at_mut(index) else { return false };
+        match session.outbound.next_resend() {
+            None => false,
+            Some(Resend::PubRel(id)) => {
+                self.write_ack(link, Ack::new(AckKind::PubRel, id));
+                true
+            }
+            Some(Resend::Publish(id, _, kept)) => {
+                let Some(queued) = kept.clone() else { return true };
+                self.begin();
+                // An expired message goes on: its first delivery has begun. v5 [MQTT-4.3.3-7]
+                let mut parcel = Parcel::from_stored(&queued.stored);
+                if self.fits(now, link, &parcel, &queued.terms) {
+                    self.encode(now, link, &mut parcel, &queued.terms, Some(id), true);
+                } else if let Some(session) = self.sessions.at_mut(index) {
+                    // The peer takes less than it did; the message counts as delivered.
+                    let kind = match queued.terms.qos {
+                        QoS::ExactlyOnce => AckKind::PubRec,
+                        _ => AckKind::PubAck,
+                    };
+                    session.outbound.handle_ack(kind, id, Reason::PacketTooLarge);
+                }
+                true
+            }
+        }
+    }
+
+    /// Writes a PUBLISH into a link's outbox; the window has room.
+    fn write(
+        &mut self,
+        now: Instant,
+        link: u32,
+        index: u32,
+        parcel: &mut Parcel<'_>,
+        terms: Terms,
+    ) {
+        if !self.fits(now, link, parcel, &terms) {
+            return;
+        }
+        if terms.qos == QoS::AtMostOnce {
+            self.encode(now, link, parcel, &terms, None, false);
+            return;
+        }
+        let Some(session) = self.sessions.at_mut(index) else { return };
+        let keep = session.expiry_s > 0 || terms.group > 0;
+        let queued =
+            keep.then(|| Queued { stored: Arc::clone(parcel.stored()), terms: terms.clone() });
+        let id = session.outbound.start(terms.qos, queued);
+        self.encode(now, link, parcel, &terms, Some(id), false);
+    }
+
+    /// Whether the PUBLISH is small enough for the peer; if not, it counts as sent.
+    /// v5 [MQTT-3.1.2-24] [MQTT-3.1.2-25]
+    fn fits(&mut self, now: Instant, link: u32, parcel: &Parcel<'_>, terms: &Terms) -> bool {
+        let Some(to) = self.links.at(link) else { return false };
+        if to.packet_max == u32::MAX {
+            return true;
+        }
+        let version = to.version;
+        let packet_max = to.packet_max as usize;
+        let aliases = to.extras.as_ref().is_some_and(|extras| extras.aliases_out.is_some());
+        let alias = aliases.then_some(1);
+        let mut scratch = PropertiesBuf::new();
+        let properties = outgoing_properties(parcel, now, &terms.identifiers, alias, &mut scratch);
+        let publish = Publish {
+            qos: terms.qos,
+            packet_id: PacketId::new(1).filter(|_| terms.qos != QoS::AtMostOnce),
+            properties,
+            ..parcel.publish
+        };
+        let fits = publish.encoded_len(version).is_ok_and(|len| len <= packet_max);
+        self.stats.publish_dropped += u64::from(!fits);
+        fits
+    }
+
+    /// Writes a PUBLISH into a link's outbox.
+    fn encode(
+        &mut self,
+        now: Instant,
+        index: u32,
+        parcel: &mut Parcel<'_>,
+        terms: &Terms,
+        packet_id: Option<PacketId>,
+        dup: bool,
+    ) {
+        let Some(link) = self.links.at_mut(index) else { return };
+        let version = link.version;
+        let alias = match link.extras.as_mut().and_then(|extras| extras.aliases_out.as_mut()) {
+            None => AliasUse::Name,
+            Some(aliases) => aliases.assign(parcel.publish.topic),
+        };
+        let template = &mut self.template;
+        let reusable = template.valid
+            && !dup
+            && alias == AliasUse::Name
+            && template.version == Some(version)
+            && template.qos == terms.qos
+            && template.retain == terms.retain
+            && template.identifiers == terms.identifiers;
+        if !reusable {
+            let (topic, alias) = match alias {
+                AliasUse::Name => (parcel.publish.topic, None),
+                AliasUse::Define(alias) => (parcel.publish.topic, Some(alias)),
+                AliasUse::Known(alias) => ("", Some(alias)),
+            };
+            let publish = Publish {
+                dup, // v5 [MQTT-3.3.1-1] [MQTT-3.3.1-3] v311 [MQTT-3.3.1-1] [MQTT-3.3.1-3]
+                qos: terms.qos,
+                retain: terms.retain,
+                topic,
+                packet_id,
+                properties: outgoing_properties(
+                    parcel,
+                    now,
+                    &terms.identifiers,
+                    alias,
+                    &mut self.scratch,
+                ),
+                payload: parcel.publish.payload,
+            };
+            template.fill(version, &publish, &terms.identifiers);
+            template.valid &= !dup && alias.is_none();
+        }
+        let shares = parcel.publish.payload.len() >= SHARE_MIN;
+        let at = template.packet_id_at;
+        self.announce(index);
+        let Some(link) = self.links.at_mut(index) else { return };
+        if !link.outbox.has_buffer() {
+            link.outbox.lend(self.spare.pop().unwrap_or_default());
+        }
+        let out = link.outbox.bytes();
+        let start = out.len();
+        out.extend_from_slice(&self.template.bytes);
+        if let Some(id) = packet_id {
+            out[start + at..start + at + 2].copy_from_slice(&id.get().to_be_bytes());
+        }
+        if shares {
+            link.outbox.share(parcel.stored().message.payload_bytes());
+        }
+        self.stats.packets_sent += 1;
+        self.stats.publish_sent += 1;
+    }
+
+    /// Writes an acknowledgement into a link's outbox.
+    #[inline]
+    pub(super) fn write_ack(&mut self, index: u32, ack: Ack<'_>) {
+        self.write_packet(index, &Packet::Ack(ack));
+    }
+
+    /// Writes a packet into a link's outbox, unless it is larger than the peer takes.
+    pub(super) fn write_packet(&mut self, index: u32, packet: &Packet<'_>) {
+        let Some(link) = self.links.at(index) else { return };
+        let (version, packet_max) = (link.version, link.packet_max as usize);
+        if packet_max != u32::MAX as usize
+            && packet.encoded_len(version).is_ok_and(|len| len > packet_max)
+        {
+            return;
+        }
+        let Some(out) = self.outbox(index) else { return };
+        // Our own packets are within what the version can say.
+        let written = packet.encode(version, out);
+        debug_assert!(written.is_ok(), "{packet:?}: {written:?}");
+        self.stats.packets_sent += u64::from(written.is_ok());
+    }
+}
+
+impl Template {
+    fn fill(&mut self, version: Version, publish: &Publish<'_>, identifiers: &Identifiers) {
+        self.valid = true;
+        self.version = Some(version);
+        self.qos = publish.qos;
+        self.retain = publish.retain;
+        self.identifiers = identifiers.clone();
+        self.bytes.clear();
+        let written = match publish.payload.len() {
+            ..SHARE_MIN => publish.encode(version, &mut self.bytes),
+            _ => publish.encode_head(version, &mut self.bytes),
+        };
+        // What was decoded or built by us is within what the version can say.
+        debug_assert!(written.is_ok(), "{written:?}");
+        self.packet_id_at = written.unwrap_or(0);
+    }
+}

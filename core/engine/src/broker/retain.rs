@@ -1,0 +1,77 @@
+//! Retained messages. MQTT 5.0 §3.3.1.3.
+
+use core::time::Duration;
+use std::sync::Arc;
+
+use libmqtt_codec::{QoS, TopicFilter};
+
+use super::Shard;
+use super::parcel::{Identifiers, Parcel, Queued, Terms};
+use super::shard::Timer;
+use crate::Instant;
+
+/// How often to look for expired messages, and at how many.
+const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
+const SWEEP_MAX: usize = 4096;
+
+impl Shard {
+    /// Keeps a message for its topic, or forgets the one kept if the payload is empty.
+    pub(super) fn retain(&mut self, parcel: &mut Parcel<'_>) {
+        let topic = parcel.publish.topic;
+        if parcel.publish.payload.is_empty() {
+            // v5 [MQTT-3.3.1-6] [MQTT-3.3.1-7] v311 [MQTT-3.3.1-10] [MQTT-3.3.1-11]
+            self.shared.retained_mut().remove(topic);
+            return;
+        }
+        let stored = Arc::clone(parcel.stored());
+        let bytes = stored.size();
+        let config = &self.shared.config;
+        let mut retained = self.shared.retained_mut();
+        let full = retained.len() >= config.retained_max
+            || retained.bytes() + bytes > config.retained_bytes_max;
+        if full && retained.get(topic).is_none() {
+            drop(retained);
+            self.tables.stats.publish_dropped += 1;
+            return;
+        }
+        retained.set(topic, stored, bytes); // v5 [MQTT-3.3.1-5] v311 [MQTT-3.3.1-5]
+    }
+
+    /// Sends a session the retained messages that a filter matches, marked as such.
+    pub(super) fn send_retained(
+        &mut self,
+        now: Instant,
+        index: u32,
+        filter: TopicFilter<'_>,
+        qos: QoS,
+        identifier: u32,
+    ) {
+        let Some(session) = self.tables.sessions.at(index) else { return };
+        if session.queue.len() >= self.shared.config.queue_messages_max {
+            self.tables.stats.publish_dropped += 1;
+            return;
+        }
+        let mut identifiers = Identifiers::None;
+        identifiers.add(identifier);
+        let shared = Arc::clone(&self.shared);
+        let tables = &mut self.tables;
+        shared.retained().matches(filter, &mut |stored| {
+            if stored.expired(now) {
+                return;
+            }
+            let terms = Terms {
+                qos: qos.min(stored.message.qos()),
+                retain: true, // v311 [MQTT-3.3.1-8]
+                group: 0,
+                identifiers: identifiers.clone(),
+            };
+            tables.keep(index, Queued { stored: Arc::clone(stored), terms });
+        });
+    }
+
+    /// Forgets some of the retained messages that have expired.
+    pub(super) fn sweep_retained(&mut self, now: Instant) {
+        self.shared.retained_mut().sweep(SWEEP_MAX, &mut |stored| !stored.expired(now));
+        self.timers.arm(now + SWEEP_INTERVAL, Timer::Sweep);
+    }
+}

@@ -1,0 +1,89 @@
+//! A session of the broker. MQTT 5.0 §4.1.
+
+use std::collections::VecDeque;
+
+use foldhash::fast::FixedState;
+use hashbrown::HashSet;
+
+use super::parcel::Queued;
+use crate::session::{Inbound, Outbound};
+use crate::{ClientInfo, Instant, Message};
+
+/// Session Expiry Interval "never". MQTT 5.0 §3.1.2.11.2.
+pub(super) const NEVER: u32 = u32::MAX;
+
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) client: ClientInfo,
+    /// The link that serves it now.
+    pub(super) link: Option<u32>,
+    /// Session Expiry Interval in seconds.
+    pub(super) expiry_s: u32,
+    /// When the last link ended.
+    pub(super) left_at: Instant,
+    /// When the shard looks at it next.
+    pub(super) armed: Option<Instant>,
+    /// Messages sent and not acknowledged. Nothing is kept of them where the session cannot
+    /// outlive its link, for they will never be sent again.
+    pub(super) outbound: Outbound<Option<Queued>>,
+    pub(super) inbound: Inbound,
+    /// Messages that wait for the window, the transport or the client.
+    pub(super) queue: VecDeque<Queued>,
+    pub(super) queue_bytes: usize,
+    /// How many in `queue` are QoS 0.
+    pub(super) queue_qos0: usize,
+    /// Its Topic Filters. They only ever leave one by one or all together, so their order shows
+    /// nowhere.
+    pub(super) filters: HashSet<Box<str>, FixedState>,
+    /// Whether one of them is shared.
+    pub(super) shares: bool,
+    pub(super) will: Option<Box<Will>>,
+}
+
+/// A Will Message that may have to be published.
+#[derive(Debug)]
+pub(super) struct Will {
+    /// With its Message Expiry Interval, which starts when it is published.
+    pub(super) message: Message,
+    pub(super) delay_s: u32,
+    /// When the delay ends, once it has begun.
+    pub(super) due: Option<Instant>,
+}
+
+impl Session {
+    pub(super) fn new(client: ClientInfo, seed: u64) -> Session {
+        Session {
+            client,
+            link: None,
+            expiry_s: 0,
+            left_at: Instant::default(),
+            armed: None,
+            outbound: Outbound::new(),
+            inbound: Inbound::default(),
+            queue: VecDeque::new(),
+            queue_bytes: 0,
+            queue_qos0: 0,
+            filters: HashSet::with_hasher(FixedState::with_seed(seed)),
+            shares: false,
+            will: None,
+        }
+    }
+
+    /// Appends to the queue.
+    pub(super) fn push(&mut self, queued: Queued) {
+        self.queue_bytes += queued.stored.size();
+        self.queue_qos0 += usize::from(queued.terms.qos == libmqtt_codec::QoS::AtMostOnce);
+        self.queue.push_back(queued);
+    }
+
+    /// Takes the first of the queue.
+    pub(super) fn pop(&mut self) -> Option<Queued> {
+        let queued = self.queue.pop_front()?;
+        self.queue_bytes -= queued.stored.size();
+        self.queue_qos0 -= usize::from(queued.terms.qos == libmqtt_codec::QoS::AtMostOnce);
+        if self.queue.is_empty() && self.queue.capacity() > 64 {
+            self.queue = VecDeque::new();
+        }
+        Some(queued)
+    }
+}

@@ -1,0 +1,185 @@
+//! What the shards of one broker have in common.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::BrokerConfig;
+use super::parcel::Stored;
+use crate::topic::{Index, Retained};
+
+/// Number of slots. A session's home is the shard that has its slot.
+pub(super) const SLOTS: usize = 128;
+
+/// The slot of a Client Identifier: FNV-1a, 64 bits. Fixed for ever, since stored state is found
+/// by it.
+pub(super) fn slot(client_id: &str) -> usize {
+    let hash = client_id.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
+    // The low bits of FNV are weak for short ids; fold the high ones in.
+    ((hash ^ (hash >> 32)) % SLOTS as u64) as usize
+}
+
+macro_rules! stats {
+    ($($(#[doc = $doc:literal])* $name:ident,)*) => {
+        /// Counters of a broker since its start, and its state now.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Stats { $($(#[doc = $doc])* pub $name: u64,)* }
+
+        #[derive(Debug, Default)]
+        struct SharedStats { $($name: AtomicU64,)* }
+
+        impl SharedStats {
+            fn store(&self, stats: &Stats) {
+                $(self.$name.store(stats.$name, Ordering::Relaxed);)*
+            }
+
+            fn add_to(&self, stats: &mut Stats) {
+                $(stats.$name += self.$name.load(Ordering::Relaxed);)*
+            }
+        }
+    };
+}
+
+stats! {
+    /// Clients connected now.
+    connections,
+    /// Clients accepted since the start.
+    connections_total,
+    /// Sessions, connected or not.
+    sessions,
+    /// Subscriptions of all sessions.
+    subscriptions,
+    /// Retained messages.
+    retained,
+    /// Bytes of retained messages.
+    retained_bytes,
+    /// Packets received.
+    packets_received,
+    /// Packets written.
+    packets_sent,
+    /// Bytes received.
+    bytes_received,
+    /// Bytes that transports took.
+    bytes_sent,
+    /// PUBLISH packets received.
+    publish_received,
+    /// PUBLISH packets written.
+    publish_sent,
+    /// Messages dropped for one receiver: queue full, expired, too large for it.
+    publish_dropped,
+    /// Messages that wait for sessions.
+    queued_messages,
+    /// Bytes of these, counted once per session.
+    queued_bytes,
+}
+
+/// What the shards of one broker share: configuration, subscriptions, retained messages, counters.
+#[derive(Debug)]
+pub struct Shared {
+    pub(super) config: BrokerConfig,
+    pub(super) seed: u64,
+    shards: u16,
+    index: RwLock<Index>,
+    /// Rises with every change of `index`.
+    generation: AtomicU64,
+    retained: RwLock<Retained<Arc<Stored>>>,
+    stats: Box<[SharedStats]>,
+    /// Clients connected, sessions, and bytes that wait, of all shards.
+    pub(super) connections: AtomicUsize,
+    pub(super) sessions: AtomicUsize,
+    pub(super) backlog: AtomicUsize,
+}
+
+impl Shared {
+    /// For a broker of `shards` shards (1 to 128; others are brought into this range). `seed`
+    /// keeps hash collisions and assigned Client Identifiers from being foreseen.
+    pub fn new(config: BrokerConfig, shards: u16, seed: u64) -> Arc<Shared> {
+        let shards = shards.clamp(1, SLOTS as u16);
+        Arc::new(Shared {
+            config,
+            seed,
+            shards,
+            index: RwLock::new(Index::new(seed)),
+            generation: AtomicU64::new(1),
+            retained: RwLock::new(Retained::new(seed)),
+            stats: (0..shards).map(|_| SharedStats::default()).collect(),
+            connections: AtomicUsize::new(0),
+            sessions: AtomicUsize::new(0),
+            backlog: AtomicUsize::new(0),
+        })
+    }
+
+    /// Number of shards.
+    pub fn shards(&self) -> u16 {
+        self.shards
+    }
+
+    /// The configuration.
+    pub fn config(&self) -> &BrokerConfig {
+        &self.config
+    }
+
+    /// Counters of the whole broker, as of the last time each shard had nothing left to do.
+    pub fn stats(&self) -> Stats {
+        let mut stats = Stats::default();
+        for shard in &self.stats {
+            shard.add_to(&mut stats);
+        }
+        stats.subscriptions = self.index().len() as u64;
+        let retained = self.retained();
+        stats.retained = retained.len() as u64;
+        stats.retained_bytes = retained.bytes() as u64;
+        stats
+    }
+
+    /// The home of a session.
+    pub(super) fn home(&self, client_id: &str) -> u16 {
+        (slot(client_id) % usize::from(self.shards)) as u16
+    }
+
+    pub(super) fn publish_stats(&self, shard: u16, stats: &Stats) {
+        self.stats[usize::from(shard)].store(stats);
+    }
+
+    /// The index of subscriptions, for reading. A lock is poisoned only by a panic of another
+    /// shard while it changed the index, whose functions leave it whole at every step.
+    pub(super) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The index, for changing; who changed it calls `index_changed` while still holding it.
+    pub(super) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn index_changed(&self) {
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    #[inline]
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    pub(super) fn retained(&self) -> RwLockReadGuard<'_, Retained<Arc<Stored>>> {
+        self.retained.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn retained_mut(&self) -> RwLockWriteGuard<'_, Retained<Arc<Stored>>> {
+        self.retained.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_of_client_ids_never_change() {
+        for (client_id, wanted) in [("", 65), ("a", 64), ("sensor-1", 47), ("mqttjs_12345678", 34)]
+        {
+            assert_eq!(slot(client_id), wanted, "{client_id}");
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! SUBSCRIBE and UNSUBSCRIBE. MQTT 5.0 §3.8 to §3.11.
+
+use libmqtt_codec::{
+    Frame, Packet, Properties, QoS, Reason, RetainHandling, SubAck, Subscribe, Subscription,
+    TopicFilter, UnsubAck, Unsubscribe, Version,
+};
+
+use super::auth::denial;
+use super::link::{Question, Waiting};
+use super::publish::levels;
+use super::shard::Next;
+use super::{LinkId, Shard};
+use crate::topic::{SessionKey, Subscriber};
+use crate::{Instant, Verdict};
+
+/// What became of one filter of a SUBSCRIBE.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Grant {
+    reason: Reason,
+    /// Retained messages are due.
+    retained: bool,
+}
+
+impl Grant {
+    fn refused(reason: Reason) -> Grant {
+        Grant { reason, retained: false }
+    }
+}
+
+impl Shard {
+    /// Goes on with a SUBSCRIBE whose first filters have been handled; `answer` is the hook's
+    /// late answer for the next one.
+    pub(super) fn go_on_subscribe(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        subscribe: &Subscribe<'_>,
+        frame: &Frame<'_>,
+        mut grants: Vec<Grant>,
+        mut answer: Option<Verdict>,
+    ) -> Next {
+        if let Err(reason) = self.check_subscribe(subscribe) {
+            return self.refuse(now, link, reason, "");
+        }
+        let Some(found) = self.tables.links.get(link.index, link.generation) else {
+            return Next::Stop;
+        };
+        let (session, version) = (found.session, found.version);
+        let identifier = subscribe.properties.subscription_identifiers().next().unwrap_or(0);
+        for subscription in subscribe.subscriptions.iter().skip(grants.len()) {
+            let grant = match self.check_filter(session, &subscription) {
+                Err(reason) => Grant::refused(reason),
+                Ok(filter) => {
+                    let ticket = self.ticket(link);
+                    let verdict = match answer.take() {
+                        Some(verdict) => verdict,
+                        None => {
+                            let Some(session) = self.tables.sessions.at(session) else {
+                                return Next::Stop;
+                            };
+                            let client = &session.client;
+                            self.hooks.authorise_subscribe(ticket, client, &subscription)
+                        }
+                    };
+                    match verdict {
+                        Verdict::Allow | Verdict::AllowWith(_) => {
+                            self.subscribe(session, filter, &subscription, identifier)
+                        }
+                        Verdict::Later => {
+                            let what = Question::Subscribe(grants);
+                            return self.wait(link, Waiting::new(what, frame, None), ticket);
+                        }
+                        verdict => Grant::refused(denial(&verdict)),
+                    }
+                }
+            };
+            grants.push(grant);
+        }
+        self.write_suback(link, version, subscribe, &grants);
+        for (subscription, grant) in subscribe.subscriptions.iter().zip(&grants) {
+            if grant.retained
+                && let Ok(filter) = TopicFilter::new(subscription.filter)
+            {
+                let qos = subscription.options.qos.min(self.shared.config.maximum_qos);
+                self.send_retained(now, session, filter, qos, identifier);
+            }
+        }
+        self.tables.pump(now, session);
+        Next::Go
+    }
+
+    /// Rules whose breach ends the connection.
+    fn check_subscribe(&self, subscribe: &Subscribe<'_>) -> Result<(), Reason> {
+        let config = &self.shared.config;
+        if !config.subscription_identifiers
+            && subscribe.properties.subscription_identifiers().next().is_some()
+        {
+            return Err(Reason::SubscriptionIdentifiersNotSupported); // v5-U27
+        }
+        for subscription in subscribe.subscriptions.iter() {
+            let Ok(filter) = TopicFilter::new(subscription.filter) else { continue };
+            if filter.share_name().is_some() {
+                if !config.shared_subscriptions {
+                    return Err(Reason::SharedSubscriptionsNotSupported); // v5-U28
+                }
+                if subscription.options.no_local {
+                    return Err(Reason::ProtocolError); // v5 [MQTT-3.8.3-4]
+                }
+            }
+            if filter.has_wildcard() && !config.wildcard_subscriptions {
+                return Err(Reason::WildcardSubscriptionsNotSupported); // v5-U26
+            }
+        }
+        Ok(())
+    }
+
+    /// Rules whose breach refuses one filter.
+    fn check_filter<'a>(
+        &self,
+        session: u32,
+        subscription: &Subscription<'a>,
+    ) -> Result<TopicFilter<'a>, Reason> {
+        // v5 [MQTT-4.7.1-1] [MQTT-4.7.1-2] v311 [MQTT-4.7.1-2] [MQTT-4.7.1-3]
+        let filter =
+            TopicFilter::new(subscription.filter).map_err(|_| Reason::TopicFilterInvalid)?;
+        if levels(filter.filter()) > self.shared.config.topic_levels_max {
+            return Err(Reason::TopicFilterInvalid);
+        }
+        let full = self.tables.sessions.at(session).is_some_and(|session| {
+            session.filters.len() >= self.shared.config.subscriptions_max
+                && !session.filters.contains(subscription.filter)
+        });
+        if full { Err(Reason::QuotaExceeded) } else { Ok(filter) }
+    }
+
+    /// Makes or replaces a subscription. v5 [MQTT-3.8.4-3] v311 [MQTT-3.8.4-3]
+    fn subscribe(
+        &mut self,
+        index: u32,
+        filter: TopicFilter<'_>,
+        subscription: &Subscription<'_>,
+        identifier: u32,
+    ) -> Grant {
+        let mut options = subscription.options;
+        options.qos = options.qos.min(self.shared.config.maximum_qos); // v5 [MQTT-3.2.2-10]
+        let generation = self.tables.sessions.generation(index);
+        let key = SessionKey { shard: self.which, index, generation };
+        let Some(session) = self.tables.sessions.at_mut(index) else {
+            return Grant::refused(Reason::UnspecifiedError);
+        };
+        let shared = filter.share_name().is_some();
+        session.shares |= shared;
+        let new = {
+            let mut subscriptions = self.shared.index_mut();
+            let subscriber = Subscriber { session: key, options, identifier };
+            let new = subscriptions.subscribe(filter, subscriber, true);
+            self.shared.index_changed();
+            new
+        };
+        if new {
+            session.filters.insert(filter.as_str().into());
+        }
+        self.hooks.subscribed(&session.client, subscription);
+        // v5 [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] v311 [MQTT-3.3.1-6]
+        let retained = !shared
+            && match options.retain_handling {
+                RetainHandling::Send => true,
+                RetainHandling::SendIfNew => new,
+                RetainHandling::DoNotSend => false,
+            };
+        let reason = match options.qos {
+            QoS::AtMostOnce => Reason::Success,
+            QoS::AtLeastOnce => Reason::GrantedQoS1,
+            QoS::ExactlyOnce => Reason::GrantedQoS2,
+        };
+        Grant { reason, retained }
+    }
+
+    /// v5 [MQTT-3.8.4-1] [MQTT-3.8.4-6] [MQTT-3.9.3-1] v311 [MQTT-3.8.4-1] [MQTT-3.8.4-5]
+    fn write_suback(
+        &mut self,
+        link: LinkId,
+        version: Version,
+        subscribe: &Subscribe<'_>,
+        grants: &[Grant],
+    ) {
+        let codes: Vec<u8> = subscribe
+            .subscriptions
+            .iter()
+            .zip(grants)
+            .map(|(subscription, grant)| match version {
+                Version::V5 => grant.reason as u8,
+                // 3.1 has no failure code: it grants what was asked for and delivers nothing.
+                Version::V31 if grant.reason.is_error() => subscription.options.qos as u8,
+                _ if grant.reason.is_error() => Reason::UnspecifiedError as u8,
+                _ => grant.reason as u8,
+            })
+            .collect();
+        let suback =
+            SubAck { packet_id: subscribe.packet_id, properties: Properties::EMPTY, codes: &codes };
+        self.tables.write_packet(link.index, &Packet::SubAck(suback));
+    }
+
+    /// v5 [MQTT-3.10.4-1] [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6]
+    /// v311 [MQTT-3.10.4-1] [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6]
+    pub(super) fn handle_unsubscribe(
+        &mut self,
+        link: LinkId,
+        unsubscribe: &Unsubscribe<'_>,
+    ) -> Next {
+        let Some(found) = self.tables.links.get(link.index, link.generation) else {
+            return Next::Stop;
+        };
+        let index = found.session;
+        let generation = self.tables.sessions.generation(index);
+        let key = SessionKey { shard: self.which, index, generation };
+        let Some(session) = self.tables.sessions.at_mut(index) else { return Next::Stop };
+        let mut codes = Vec::new();
+        for text in unsubscribe.filters.iter() {
+            let reason = match TopicFilter::new(text) {
+                Err(_) => Reason::TopicFilterInvalid,
+                Ok(filter) if session.filters.remove(text) => {
+                    self.shared.index_mut().unsubscribe(filter, key);
+                    self.hooks.unsubscribed(&session.client, text);
+                    Reason::Success
+                }
+                Ok(_) => Reason::NoSubscriptionExisted,
+            };
+            codes.push(reason as u8);
+        }
+        self.shared.index_changed();
+        let unsuback = UnsubAck {
+            packet_id: unsubscribe.packet_id,
+            properties: Properties::EMPTY,
+            codes: &codes,
+        };
+        self.tables.write_packet(link.index, &Packet::UnsubAck(unsuback));
+        Next::Go
+    }
+
+    /// Notes in the session's shared subscriptions that it came or went.
+    pub(super) fn set_online(&mut self, index: u32, online: bool) {
+        let generation = self.tables.sessions.generation(index);
+        let key = SessionKey { shard: self.which, index, generation };
+        let Some(session) = self.tables.sessions.at(index) else { return };
+        let mut subscriptions = self.shared.index_mut();
+        for text in session.filters.iter().filter(|text| text.starts_with("$share/")) {
+            if let Ok(filter) = TopicFilter::new(text) {
+                subscriptions.set_online(filter, key, online);
+            }
+        }
+        self.shared.index_changed();
+    }
+}
