@@ -1,6 +1,6 @@
 //! What other threads leave for a loop.
 
-use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use libmqtt_net::Waker;
@@ -10,17 +10,20 @@ use libmqtt_net::Waker;
 pub(crate) struct Inbox<T> {
     waker: Waker,
     state: Mutex<State<T>>,
+    /// The loop sleeps or is about to, and nobody has woken it yet. Set under the lock, when the
+    /// list is empty; so who finds it false knows that the loop will look at the list.
+    asleep: AtomicBool,
 }
 
 struct State<T> {
     items: Vec<T>,
-    /// The loop sleeps or is about to, and nobody has woken it yet.
-    asleep: bool,
+    closed: bool,
 }
 
 impl<T> Inbox<T> {
     pub(crate) fn new(waker: Waker) -> Inbox<T> {
-        Inbox { waker, state: Mutex::new(State { items: Vec::new(), asleep: false }) }
+        let state = Mutex::new(State { items: Vec::new(), closed: false });
+        Inbox { waker, state, asleep: AtomicBool::new(false) }
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -28,15 +31,23 @@ impl<T> Inbox<T> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Appends, and wakes the loop if nobody has.
-    pub(crate) fn push(&self, item: T) {
+    /// Appends, and wakes the loop if nobody has. Gives the item back if the loop has ended.
+    pub(crate) fn push(&self, item: T) -> Result<(), T> {
         let mut state = self.state();
+        if state.closed {
+            return Err(item);
+        }
         state.items.push(item);
-        let wake = core::mem::take(&mut state.asleep);
+        let wake = self.asleep.load(Ordering::Relaxed);
+        if wake {
+            self.asleep.store(false, Ordering::Relaxed);
+        }
         drop(state);
         if wake {
-            self.wake();
+            // Fails only when the poll is gone, and then nobody sleeps.
+            let _ = self.waker.wake();
         }
+        Ok(())
     }
 
     /// Takes everything into `items`, which must be empty. If there is nothing, and the loop
@@ -45,11 +56,20 @@ impl<T> Inbox<T> {
         debug_assert!(items.is_empty());
         let mut state = self.state();
         core::mem::swap(&mut state.items, items);
-        state.asleep = may_sleep && items.is_empty();
+        self.asleep.store(may_sleep && items.is_empty(), Ordering::Relaxed);
     }
 
-    fn wake(&self) {
-        // Fails only when the poll is gone, and then nobody sleeps.
-        let _: io::Result<()> = self.waker.wake();
+    /// The loop is awake: no need to wake it until it takes again.
+    pub(crate) fn awake(&self) {
+        self.asleep.store(false, Ordering::Relaxed);
+    }
+
+    /// Nobody will take any more: what is there and what comes is given back or dropped.
+    pub(crate) fn close(&self) {
+        let mut state = self.state();
+        state.closed = true;
+        let items = core::mem::take(&mut state.items);
+        drop(state);
+        drop(items);
     }
 }

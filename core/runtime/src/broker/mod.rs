@@ -1,31 +1,130 @@
 //! A broker on threads of its own.
 
+mod accept;
+mod bus;
+mod links;
 mod options;
+mod shard;
 
 use core::net::SocketAddr;
 use core::time::Duration;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 
-use libmqtt_engine::broker::{ShardId, Stats};
+use libmqtt_engine::broker::{Shard, ShardId, Shared, Stats};
 use libmqtt_engine::codec::Reason;
-use libmqtt_engine::{Message, Ticket, Verdict};
+use libmqtt_engine::{Hooks, Message, NoHooks, Ticket, Verdict};
+use libmqtt_net::{Acceptor, Poll};
 
+use crate::clock::Clock;
+use crate::inbox::Inbox;
+use crate::log::Level;
+use accept::Doors;
+use bus::{Bus, Note};
 pub use options::{BrokerError, BrokerOptions, HooksFactory};
+use shard::{ShardLoop, WAKER};
+
+/// Sockets reported by one wait.
+const POLL_BATCH: usize = 1024;
+/// How long the threads may take to end after their deadline: they are cut off in between only
+/// by hooks that block, which hooks must not.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A broker that runs: one thread per shard, until it is stopped or dropped.
 ///
 /// Every method may be called from any thread, also inside hooks.
-pub struct Broker {}
+pub struct Broker {
+    bus: Arc<Bus>,
+    addresses: Vec<SocketAddr>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
 
 impl Broker {
     /// Opens the listeners and starts the threads. On return, clients can connect.
     pub fn start(options: BrokerOptions) -> Result<Broker, BrokerError> {
-        let _ = options;
-        unimplemented!()
+        let shards = match options.shards {
+            Some(shards) => shards,
+            None => thread::available_parallelism().map_or(1, |cores| cores.get().min(128)) as u16,
+        };
+        if !(1..=128).contains(&shards) {
+            return Err(BrokerError::Shards(shards));
+        }
+        let mut acceptors: Vec<Vec<Acceptor>> = (0..shards).map(|_| Vec::new()).collect();
+        let mut addresses = Vec::new();
+        for (number, listener) in options.listeners.iter().enumerate() {
+            let address = listener.address;
+            let acceptor = Acceptor::open(listener)
+                .map_err(|source| BrokerError::Listen { address, source })?;
+            addresses.push(acceptor.address());
+            acceptors[number % usize::from(shards)].push(acceptor);
+        }
+        let mut polls = Vec::new();
+        let mut inboxes = Vec::new();
+        for _ in 0..shards {
+            let poll = Poll::new(POLL_BATCH)?;
+            inboxes.push(Inbox::new(poll.waker(WAKER)?));
+            polls.push(poll);
+        }
+        let shared = Shared::new(options.config, shards, random()?);
+        let bus = Arc::new(Bus::new(shared, Clock::new(), options.log, inboxes));
+        let broker = Broker { bus, addresses, threads: Mutex::new(Vec::new()) };
+        // From here on, dropping the broker stops the threads that have started.
+        for (which, (poll, acceptors)) in
+            (0..shards).map(ShardId).zip(polls.into_iter().zip(acceptors))
+        {
+            let doors = Doors::new(acceptors, &poll, broker.bus.log.clone())?;
+            let answers = Answers { shard: which, bus: broker.bus.clone() };
+            let hooks = match &options.hooks {
+                Some(factory) => factory(answers),
+                None => Box::new(NoHooks),
+            };
+            broker.spawn(which, hooks, poll, doors)?;
+        }
+        Ok(broker)
+    }
+
+    fn spawn(
+        &self,
+        which: ShardId,
+        hooks: Box<dyn Hooks>,
+        poll: Poll,
+        doors: Doors,
+    ) -> Result<(), BrokerError> {
+        let (bus, seed) = (self.bus.clone(), random()?);
+        let name = format!("mqtt-shard-{}", which.0);
+        self.bus.thread_begins();
+        let spawned = thread::Builder::new().name(name).spawn(move || {
+            let run = || {
+                let shard = Shard::new(bus.shared.clone(), which, hooks, seed, bus.clock.now());
+                ShardLoop::new(which, bus.clone(), shard, poll, doors).run()
+            };
+            // A panic can only come from a hook or from a fault of ours. The other shards could
+            // not reach this one's sessions any more, so the broker stops, and says so.
+            match catch_unwind(AssertUnwindSafe(run)) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => bus.fail(which, format_args!("{error}")),
+                Err(_) => bus.fail(which, format_args!("it panicked")),
+            }
+            bus.inbox(which).close();
+            bus.thread_ends();
+        });
+        match spawned {
+            Ok(thread) => {
+                self.threads().push(thread);
+                Ok(())
+            }
+            Err(error) => {
+                self.bus.thread_ends();
+                Err(error.into())
+            }
+        }
     }
 
     /// Where it listens, in the order of the options; port 0 has become the real one.
     pub fn addresses(&self) -> &[SocketAddr] {
-        unimplemented!()
+        &self.addresses
     }
 
     /// The port of the first listener; none without listeners.
@@ -37,19 +136,22 @@ impl Broker {
     ///
     /// Returns before subscribers have it. `Err(Busy)` when 64 MiB of such messages wait.
     pub fn publish(&self, message: &Message) -> Result<(), BrokerError> {
-        let _ = message;
-        unimplemented!()
+        self.bus.publish(message)
     }
 
     /// Counters of the whole broker, at most a turn of its loops old.
     pub fn stats(&self) -> Stats {
-        unimplemented!()
+        self.bus.shared.stats()
     }
 
     /// Ends the connection of this client, if there is one, for `reason`; soon after the return.
     pub fn disconnect(&self, client_id: &str, reason: Reason) {
-        let _ = (client_id, reason);
-        unimplemented!()
+        self.bus.disconnect(client_id, reason);
+    }
+
+    /// Whether all its threads run. They end by `stop`, or when a hook has panicked.
+    pub fn is_running(&self) -> bool {
+        !self.bus.is_stopping()
     }
 
     /// Stops accepting, tells every client (5.0: Server shutting down), sends what still waits
@@ -58,16 +160,44 @@ impl Broker {
     /// Called again, it waits for the first call. Inside a hook it only asks: the broker stops
     /// after the hook has returned. Dropping the broker stops it with a deadline of one second.
     pub fn stop(&self, deadline: Duration) {
-        let _ = deadline;
-        unimplemented!()
+        self.bus.stop(deadline);
+        let this = thread::current().id();
+        if self.threads().iter().any(|thread| thread.thread().id() == this) {
+            return;
+        }
+        if self.bus.wait(deadline + GRACE) {
+            // Taken out first: joining under the lock would hold up a second caller in a hook.
+            let threads = core::mem::take(&mut *self.threads());
+            for thread in threads {
+                // Its panics are caught inside.
+                let _ = thread.join();
+            }
+        }
+    }
+
+    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.threads.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.stop(Duration::from_secs(1));
+    }
+}
+
+impl core::fmt::Debug for Broker {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Broker").field("addresses", &self.addresses).finish_non_exhaustive()
     }
 }
 
 /// How the hooks of one shard answer what they have put off with [`Verdict::Later`]. Cloned
 /// freely, used from any thread.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Answers {
     shard: ShardId,
+    bus: Arc<Bus>,
 }
 
 impl Answers {
@@ -78,7 +208,28 @@ impl Answers {
 
     /// The answer to the question with this ticket. An answer to what no longer waits is ignored.
     pub fn answer(&self, ticket: Ticket, verdict: Verdict) {
-        let _ = (ticket, verdict);
-        unimplemented!()
+        self.bus.send(self.shard, Note::Verdict(ticket, verdict));
     }
+}
+
+impl core::fmt::Debug for Answers {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Answers").field("shard", &self.shard).finish_non_exhaustive()
+    }
+}
+
+impl Bus {
+    /// A shard's thread has come to grief.
+    fn fail(&self, which: ShardId, what: core::fmt::Arguments<'_>) {
+        self.log.write(
+            Level::Error,
+            format_args!("shard {} ended, so the broker stops: {what}", which.0),
+        );
+        self.stop(Duration::ZERO);
+    }
+}
+
+/// Random bits from the system.
+pub(crate) fn random() -> io::Result<u64> {
+    getrandom::u64().map_err(|error| io::Error::other(error.to_string()))
 }

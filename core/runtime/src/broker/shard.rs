@@ -1,0 +1,401 @@
+//! The loop of one shard's thread.
+//!
+//! A turn: wait; note which sockets are ready; take the inbox; accept; read each ready link once,
+//! up to so many bytes in all; then, until the shard has nothing left, do what it says and write
+//! each link that has something, all that gathered for it in one call. A link that has more to
+//! read is read again in the next turn, after the others.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+use std::io;
+use std::sync::Arc;
+
+use libmqtt_engine::Instant;
+use libmqtt_engine::broker::{BrokerOutput, Closed, LinkId, LinkInfo, Moved, Shard, ShardId};
+use libmqtt_engine::codec::Reason;
+use libmqtt_net::{Link, Poll};
+
+use super::accept::Doors;
+use super::bus::{Bus, Note};
+use super::links::{Links, Port};
+
+/// The key of the inbox's waker; those of the listeners follow, then those of the links.
+pub(super) const WAKER: usize = 0;
+
+/// Size of the one buffer that is read into.
+const BUFFER: usize = 64 * 1024;
+/// Bytes read in one turn, so that what they cause is written before the cache has lost it.
+const TURN_READS: usize = 4 * BUFFER;
+/// Bytes written to one link in one turn.
+const TURN_WRITES: usize = 16 * BUFFER;
+/// Reads at most to empty a socket before it is closed.
+const LAST_READS: usize = 16;
+/// How long to wait before looking whether a congested shard has caught up.
+const CONGESTED: Duration = Duration::from_millis(1);
+
+/// How far the broker is with stopping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Running,
+    /// Nothing is read or accepted any more.
+    Quiescing(Instant),
+    /// All shards have read their last: what waits is being sent.
+    Finishing(Instant),
+    Over,
+}
+
+pub(super) struct ShardLoop {
+    which: ShardId,
+    bus: Arc<Bus>,
+    shard: Shard,
+    poll: Poll,
+    doors: Doors,
+    links: Links,
+    /// The key of the link with index 0.
+    first_key: usize,
+    buffer: Box<[u8]>,
+    /// Links that may have something to read, each once.
+    to_read: VecDeque<LinkId>,
+    /// Links that have something to write, perhaps more than once.
+    to_write: Vec<LinkId>,
+    /// Links that have had their share of this turn.
+    write_later: Vec<LinkId>,
+    notes: Vec<Note>,
+    phase: Phase,
+}
+
+impl ShardLoop {
+    pub(super) fn new(
+        which: ShardId,
+        bus: Arc<Bus>,
+        shard: Shard,
+        poll: Poll,
+        doors: Doors,
+    ) -> ShardLoop {
+        ShardLoop {
+            which,
+            bus,
+            shard,
+            poll,
+            first_key: WAKER + 1 + doors.keys(),
+            doors,
+            links: Links::default(),
+            buffer: vec![0; BUFFER].into(),
+            to_read: VecDeque::new(),
+            to_write: Vec::new(),
+            write_later: Vec::new(),
+            notes: Vec::new(),
+            phase: Phase::Running,
+        }
+    }
+
+    /// Runs until the broker has stopped.
+    pub(super) fn run(mut self) -> io::Result<()> {
+        while self.phase != Phase::Over {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self) -> io::Result<()> {
+        let reads = self.reads();
+        let busy = !self.write_later.is_empty()
+            || (reads && (!self.to_read.is_empty() || self.doors.any_ready()));
+        let mut notes = core::mem::take(&mut self.notes);
+        let bus = self.bus.clone();
+        bus.inbox(self.which).take(&mut notes, !busy);
+        let timeout =
+            if busy || !notes.is_empty() { Some(Duration::ZERO) } else { self.patience() };
+        self.poll.wait(timeout)?;
+        bus.inbox(self.which).awake();
+        let now = bus.clock.now();
+        self.note_ready();
+        for note in notes.drain(..) {
+            self.take_note(now, note);
+        }
+        self.notes = notes;
+        if self.reads() {
+            self.accept(now);
+            self.read(now);
+        }
+        if self.shard.poll_timeout().is_some_and(|due| due <= now) {
+            self.shard.handle_timeout(now);
+        }
+        self.to_write.append(&mut self.write_later);
+        self.settle(now);
+        self.advance_phase(now);
+        Ok(())
+    }
+
+    /// Whether links are read and accepted now.
+    fn reads(&self) -> bool {
+        self.phase == Phase::Running && !self.bus.is_congested()
+    }
+
+    /// How long to sleep; none: until something comes.
+    fn patience(&self) -> Option<Duration> {
+        let phase_ends = match self.phase {
+            Phase::Quiescing(until) | Phase::Finishing(until) => Some(until),
+            Phase::Running | Phase::Over => None,
+        };
+        let until = [self.shard.poll_timeout(), self.doors.until(), phase_ends];
+        let now = self.bus.clock.now();
+        let patience = until.into_iter().flatten().min().map(|until| until.since(now));
+        if self.phase == Phase::Running && !self.reads() {
+            return Some(patience.map_or(CONGESTED, |patience| patience.min(CONGESTED)));
+        }
+        patience
+    }
+
+    fn note_ready(&mut self) {
+        for ready in self.poll.ready() {
+            if ready.key == WAKER {
+                continue;
+            }
+            if ready.key < self.first_key {
+                self.doors.ready(ready.key);
+                continue;
+            }
+            // A key may have gone to another link since; for that one this is a false alarm.
+            let index = (ready.key - self.first_key) as u32;
+            let Some((id, slot)) = self.links.at(index) else { continue };
+            slot.closing |= ready.closing;
+            slot.readable |= ready.readable;
+            if slot.wants_read() {
+                slot.listed = true;
+                self.to_read.push_back(id);
+            }
+            if ready.writable && slot.full {
+                slot.full = false;
+                self.to_write.push(id);
+            }
+        }
+    }
+
+    fn take_note(&mut self, now: Instant, note: Note) {
+        match note {
+            Note::Moved(port, moved) => self.arrive(now, port, moved),
+            Note::Peer(from, batch) => {
+                self.bus.batch_taken(self.which);
+                self.shard.handle_peer(now, from, batch);
+            }
+            Note::Publish(message) => {
+                self.bus.publish_taken(self.which, &message);
+                self.shard.publish(now, &message);
+            }
+            Note::Disconnect(client_id, reason) => {
+                self.shard.disconnect(now, &client_id, reason);
+            }
+            Note::Verdict(ticket, verdict) => self.shard.handle_verdict(now, ticket, verdict),
+            Note::Quiesce(until) => {
+                self.doors.close();
+                self.phase = Phase::Quiescing(until);
+                // What its inputs so far have for other shards goes out before it says so.
+                self.settle(now);
+                self.bus.quiesced();
+            }
+            Note::Finish => {
+                if let Phase::Quiescing(until) = self.phase {
+                    self.phase = Phase::Finishing(until);
+                }
+            }
+        }
+    }
+
+    /// Ends the loop once everything is sent, or the time for it is over.
+    fn advance_phase(&mut self, now: Instant) {
+        let due = match self.phase {
+            Phase::Finishing(until) => {
+                now >= until || !(self.links.any_full() || !self.write_later.is_empty())
+            }
+            // A shard that never quiesces must not keep the others.
+            Phase::Quiescing(until) => now >= until,
+            Phase::Running | Phase::Over => false,
+        };
+        if due {
+            self.shard.shut_down(now);
+            self.settle(now);
+            self.phase = Phase::Over;
+        }
+    }
+
+    fn accept(&mut self, now: Instant) {
+        if !self.doors.any_ready() && self.doors.until().is_none() {
+            return;
+        }
+        let (poll, shard, links, first_key) =
+            (&self.poll, &mut self.shard, &mut self.links, self.first_key);
+        self.doors.accept(now, |mut link, peer| {
+            let id = shard.handle_accept(now, LinkInfo { peer: Some(peer) });
+            match link.register(poll, first_key + id.index as usize) {
+                Ok(()) => links.insert(id, Port::Socket(link)),
+                Err(_) => shard.handle_closed(now, id, Closed::Failed),
+            }
+        });
+    }
+
+    /// A link comes from another shard.
+    fn arrive(&mut self, now: Instant, port: Port, moved: Moved) {
+        let id = self.shard.handle_moved(now, moved);
+        let registered = match port {
+            Port::Socket(mut link) => {
+                let registered = link.register(&self.poll, self.first_key + id.index as usize);
+                self.links.insert(id, Port::Socket(link));
+                registered
+            }
+        };
+        if registered.is_err() {
+            self.lose(now, id, Closed::Failed);
+        }
+    }
+
+    /// Reads each link that may have something once, until the turn has had its share.
+    fn read(&mut self, now: Instant) {
+        let mut budget = TURN_READS;
+        for _ in 0..self.to_read.len() {
+            let Some(id) = self.to_read.pop_front() else { break };
+            let read = self.read_link(now, id);
+            budget = budget.saturating_sub(read);
+            if budget == 0 {
+                break;
+            }
+        }
+    }
+
+    /// Reads a link once: the shard may have it move or pause before it wants more.
+    fn read_link(&mut self, now: Instant, id: LinkId) -> usize {
+        let Some(slot) = self.links.get(id) else { return 0 };
+        slot.listed = false;
+        if slot.paused {
+            return 0;
+        }
+        let Port::Socket(link) = &slot.port;
+        match link.read(&mut self.buffer) {
+            Ok(0) => self.lose(now, id, Closed::Peer),
+            Ok(count) => {
+                if count < BUFFER && Link::SHORT_READ_DRAINS && !slot.closing {
+                    slot.readable = false;
+                } else {
+                    slot.listed = true;
+                    self.to_read.push_back(id);
+                }
+                self.shard.handle_data(now, id, &self.buffer[..count]);
+                return count;
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => slot.readable = false,
+            Err(_) => self.lose(now, id, Closed::Failed),
+        }
+        0
+    }
+
+    /// Does what the shard says and writes what it has, until nothing is left.
+    fn settle(&mut self, now: Instant) {
+        loop {
+            while let Some(output) = self.shard.poll_output() {
+                self.carry_out(now, output);
+            }
+            if self.to_write.is_empty() {
+                return;
+            }
+            let mut links = core::mem::take(&mut self.to_write);
+            for id in links.drain(..) {
+                self.write(now, id);
+            }
+            // Nothing was added meanwhile; keep the memory.
+            self.to_write = links;
+        }
+    }
+
+    fn carry_out(&mut self, now: Instant, output: BrokerOutput) {
+        match output {
+            BrokerOutput::Writable(id) => self.to_write.push(id),
+            BrokerOutput::Close(id, reason) => self.close(now, id, reason),
+            BrokerOutput::Pause(id, paused) => {
+                let Some(slot) = self.links.get(id) else { return };
+                slot.paused = paused;
+                if slot.wants_read() {
+                    slot.listed = true;
+                    self.to_read.push_back(id);
+                }
+            }
+            BrokerOutput::Move(id, to, moved) => {
+                let Some(slot) = self.links.remove(id) else { return };
+                match slot.port {
+                    Port::Socket(mut link) => {
+                        if link.deregister(&self.poll).is_ok() {
+                            self.bus.send(to, Note::Moved(Port::Socket(link), moved));
+                        }
+                    }
+                }
+            }
+            BrokerOutput::Peer(to, batch) => self.bus.send_batch(self.which, to, batch),
+        }
+    }
+
+    /// Writes what waits for a link, as far as its socket takes it.
+    fn write(&mut self, now: Instant, id: LinkId) {
+        let Some(slot) = self.links.get(id) else { return };
+        if slot.full {
+            return;
+        }
+        let Port::Socket(link) = &slot.port;
+        let mut budget = TURN_WRITES;
+        loop {
+            let outgoing = self.shard.outgoing(id);
+            let wanted = outgoing.len();
+            if wanted == 0 {
+                return;
+            }
+            if budget == 0 {
+                self.write_later.push(id);
+                return;
+            }
+            let count = match link.write(&outgoing.pieces) {
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(_) => return self.lose(now, id, Closed::Failed),
+            };
+            self.shard.handle_sent(now, id, count);
+            budget = budget.saturating_sub(count);
+            if count < wanted {
+                slot.full = true;
+                return;
+            }
+        }
+    }
+
+    /// The transport has failed or ended.
+    fn lose(&mut self, now: Instant, id: LinkId, cause: Closed) {
+        self.links.remove(id);
+        self.shard.handle_closed(now, id, cause);
+    }
+
+    /// Writes a link's last bytes, as far as they go at once, and closes it.
+    fn close(&mut self, now: Instant, id: LinkId, reason: Reason) {
+        let Some(slot) = self.links.remove(id) else { return };
+        let Port::Socket(link) = slot.port;
+        let mut wrote = false;
+        loop {
+            let outgoing = self.shard.outgoing(id);
+            let wanted = outgoing.len();
+            if wanted == 0 {
+                break;
+            }
+            let Ok(count) = link.write(&outgoing.pieces) else { break };
+            self.shard.handle_sent(now, id, count);
+            wrote = true;
+            if count < wanted {
+                break;
+            }
+        }
+        if wrote && reason != Reason::Success {
+            // Closing a socket with bytes unread resets it, which may cost the peer our last.
+            let _ = link.finish();
+            for _ in 0..LAST_READS {
+                if !matches!(link.read(&mut self.buffer), Ok(1..)) {
+                    break;
+                }
+            }
+        }
+    }
+}
