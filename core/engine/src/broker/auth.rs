@@ -15,13 +15,14 @@ impl Waiting {
             what,
             first: frame.first,
             body: frame.body.to_vec(),
+            len: frame.len,
             client: client.map(Box::new),
         }
     }
 
     /// The packet that waits.
     pub(super) fn frame(&self) -> Frame<'_> {
-        Frame { first: self.first, body: &self.body, len: self.body.len() }
+        Frame { first: self.first, body: &self.body, len: self.len }
     }
 
     /// The CONNECT that waits; it was read before.

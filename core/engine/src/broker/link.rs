@@ -76,6 +76,8 @@ pub(super) struct Waiting {
     /// The packet's first byte and what follows its fixed header.
     pub(super) first: u8,
     pub(super) body: Vec<u8>,
+    /// Its length on the wire.
+    pub(super) len: usize,
     /// Whose CONNECT it is.
     pub(super) client: Option<Box<ClientInfo>>,
 }

@@ -1,0 +1,8 @@
+//! The broker as a set of shards, joined by hand.
+
+mod broker {
+    mod cluster;
+    mod hooks;
+    mod queues;
+    mod shards;
+}

@@ -1,0 +1,247 @@
+//! Shards in one thread, and raw clients that speak to them in bytes.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use libmqtt_engine::broker::{
+    BrokerConfig, BrokerOutput, LinkId, LinkInfo, Shard, ShardId, Shared, Stats,
+};
+use libmqtt_engine::codec::{
+    Connect, Packet, PacketId, Progress, Properties, Publish, QoS, Side, Subscribe, Subscription,
+    SubscriptionOptions, SubscriptionsBuf, Version, frame,
+};
+use libmqtt_engine::{Hooks, Instant, NoHooks};
+
+/// A broker on virtual time whose transports take everything at once, unless told otherwise.
+pub(crate) struct Cluster {
+    pub(crate) now: Instant,
+    pub(crate) shards: Vec<Shard>,
+    shared: std::sync::Arc<Shared>,
+    clients: Vec<Client>,
+}
+
+/// A client's end of a link.
+#[derive(Default)]
+struct Client {
+    at: Option<(usize, LinkId)>,
+    version: Option<Version>,
+    received: Vec<u8>,
+    blocked: bool,
+    paused: bool,
+    closed: bool,
+}
+
+impl Cluster {
+    pub(crate) fn new(shards: u16, config: BrokerConfig) -> Cluster {
+        Cluster::with_hooks(shards, config, |_| Box::new(NoHooks))
+    }
+
+    pub(crate) fn with_hooks(
+        shards: u16,
+        config: BrokerConfig,
+        hooks: impl Fn(u16) -> Box<dyn Hooks>,
+    ) -> Cluster {
+        let now = Instant::from_nanos(1_000_000_000);
+        let shared =
+            Shared::new(BrokerConfig { sys_interval: Duration::ZERO, ..config }, shards, 7);
+        let shard = |n| Shard::new(shared.clone(), ShardId(n), hooks(n), u64::from(n) + 1, now);
+        Cluster { now, shards: (0..shards).map(shard).collect(), clients: Vec::new(), shared }
+    }
+
+    pub(crate) fn stats(&self) -> Stats {
+        self.shared.stats()
+    }
+
+    /// Opens a link at the first shard and sends CONNECT.
+    pub(crate) fn connect(&mut self, connect: Connect<'_>) -> usize {
+        let link = self.shards[0].handle_accept(self.now, LinkInfo::default());
+        let version = connect.version;
+        self.clients.push(Client {
+            at: Some((0, link)),
+            version: Some(version),
+            ..Client::default()
+        });
+        let client = self.clients.len() - 1;
+        self.send(client, &Packet::Connect(connect));
+        client
+    }
+
+    pub(crate) fn send(&mut self, client: usize, packet: &Packet<'_>) {
+        let mut wire = Vec::new();
+        packet.encode(self.clients[client].version.unwrap(), &mut wire).unwrap();
+        self.send_bytes(client, &wire);
+    }
+
+    pub(crate) fn send_bytes(&mut self, client: usize, wire: &[u8]) {
+        let (shard, link) = self.clients[client].at.expect("open");
+        self.shards[shard].handle_data(self.now, link, wire);
+        self.settle();
+    }
+
+    pub(crate) fn advance(&mut self, span: Duration) {
+        self.now = self.now + span;
+        for shard in &mut self.shards {
+            shard.handle_timeout(self.now);
+        }
+        self.settle();
+    }
+
+    /// The client's transport takes nothing (true), or everything again.
+    pub(crate) fn block(&mut self, client: usize, blocked: bool) {
+        self.clients[client].blocked = blocked;
+        self.flush(client);
+        self.settle();
+    }
+
+    pub(crate) fn is_closed(&self, client: usize) -> bool {
+        self.clients[client].closed
+    }
+
+    pub(crate) fn is_paused(&self, client: usize) -> bool {
+        self.clients[client].paused
+    }
+
+    pub(crate) fn shard_of(&self, client: usize) -> Option<usize> {
+        self.clients[client].at.map(|(shard, _)| shard)
+    }
+
+    /// What the client has received since it was asked last, as Debug texts.
+    pub(crate) fn received(&mut self, client: usize) -> Vec<String> {
+        let client = &mut self.clients[client];
+        let mut texts = Vec::new();
+        let mut rest = &client.received[..];
+        while let Progress::Packet(found) = frame(rest, u32::MAX).unwrap() {
+            let packet = found.decode(client.version.unwrap(), Side::Server).unwrap();
+            texts.push(match packet {
+                Packet::Publish(p) => format!(
+                    "{}{} {} {}{}",
+                    p.topic,
+                    if p.retain { " retained" } else { "" },
+                    String::from_utf8_lossy(p.payload),
+                    p.qos as u8,
+                    if p.dup { " dup" } else { "" },
+                ),
+                other => format!("{:?}", other.packet_type()),
+            });
+            rest = &rest[found.len..];
+        }
+        client.received = rest.to_vec();
+        texts
+    }
+
+    fn client_at(&mut self, shard: usize, link: LinkId) -> Option<usize> {
+        self.clients.iter().position(|client| client.at == Some((shard, link)))
+    }
+
+    fn flush(&mut self, client: usize) {
+        let Some((shard, link)) = self.clients[client].at else { return };
+        while !self.clients[client].blocked {
+            let bytes = self.shards[shard].outgoing(link).pieces.concat();
+            if bytes.is_empty() {
+                return;
+            }
+            self.clients[client].received.extend_from_slice(&bytes);
+            self.shards[shard].handle_sent(self.now, link, bytes.len());
+        }
+    }
+
+    /// Does what the shards want until they want nothing.
+    pub(crate) fn settle(&mut self) {
+        let mut peers = VecDeque::new();
+        loop {
+            for shard in 0..self.shards.len() {
+                while let Some(output) = self.shards[shard].poll_output() {
+                    self.output(shard, output, &mut peers);
+                }
+            }
+            let Some((from, to, batch)) = peers.pop_front() else { return };
+            let to: ShardId = to;
+            self.shards[usize::from(to.0)].handle_peer(self.now, from, batch);
+        }
+    }
+
+    fn output(
+        &mut self,
+        shard: usize,
+        output: BrokerOutput,
+        peers: &mut VecDeque<(ShardId, ShardId, libmqtt_engine::broker::PeerBatch)>,
+    ) {
+        match output {
+            BrokerOutput::Writable(link) => {
+                if let Some(client) = self.client_at(shard, link) {
+                    self.flush(client);
+                }
+            }
+            BrokerOutput::Close(link, _) => {
+                if let Some(client) = self.client_at(shard, link) {
+                    self.flush(client);
+                    self.clients[client].closed = true;
+                    self.clients[client].at = None;
+                }
+            }
+            BrokerOutput::Pause(link, paused) => {
+                if let Some(client) = self.client_at(shard, link) {
+                    self.clients[client].paused = paused;
+                }
+            }
+            BrokerOutput::Move(link, to, moved) => {
+                let client = self.client_at(shard, link).expect("a client moves");
+                let to = usize::from(to.0);
+                let link = self.shards[to].handle_moved(self.now, moved);
+                self.clients[client].at = Some((to, link));
+            }
+            BrokerOutput::Peer(to, batch) => peers.push_back((ShardId(shard as u16), to, batch)),
+        }
+    }
+
+    /// Cuts a client's link.
+    pub(crate) fn cut(&mut self, client: usize) {
+        let (shard, link) = self.clients[client].at.take().expect("open");
+        let cause = libmqtt_engine::broker::Closed::Peer;
+        self.shards[shard].handle_closed(self.now, link, cause);
+        self.settle();
+    }
+
+    pub(crate) fn subscribe(&mut self, client: usize, filter: &str, qos: QoS) {
+        let mut subscriptions = SubscriptionsBuf::new();
+        let options = SubscriptionOptions { qos, ..SubscriptionOptions::default() };
+        subscriptions.push(Subscription { filter, options }).unwrap();
+        self.send(
+            client,
+            &Packet::Subscribe(Subscribe {
+                packet_id: PacketId::MIN,
+                properties: Properties::EMPTY,
+                subscriptions: subscriptions.view(),
+            }),
+        );
+    }
+
+    pub(crate) fn publish(&mut self, client: usize, topic: &str, payload: &str, qos: QoS) {
+        self.send(client, &Packet::Publish(message(topic, payload, qos)));
+    }
+}
+
+pub(crate) fn message<'a>(topic: &'a str, payload: &'a str, qos: QoS) -> Publish<'a> {
+    Publish {
+        dup: false,
+        qos,
+        retain: false,
+        topic,
+        packet_id: (qos > QoS::AtMostOnce).then_some(PacketId::MIN),
+        properties: Properties::EMPTY,
+        payload: payload.as_bytes(),
+    }
+}
+
+pub(crate) fn client(client_id: &str) -> Connect<'_> {
+    Connect {
+        version: Version::V311,
+        clean_start: true,
+        keep_alive_s: 0,
+        client_id,
+        will: None,
+        user_name: None,
+        password: None,
+        properties: Properties::EMPTY,
+    }
+}

@@ -1,0 +1,105 @@
+use std::time::Duration;
+
+use libmqtt_engine::broker::{BrokerConfig, Overload, QueueFull};
+use libmqtt_engine::codec::{Connect, QoS};
+
+use super::cluster::{Cluster, client};
+
+fn durable(client_id: &str) -> Connect<'_> {
+    Connect { clean_start: false, ..client(client_id) }
+}
+
+/// Publishes 10 messages to an absent session that takes 4; returns what it finds.
+fn kept(queue_full: QueueFull) -> Vec<String> {
+    let config = BrokerConfig { queue_messages_max: 4, queue_full, ..BrokerConfig::default() };
+    let mut cluster = Cluster::new(1, config);
+    let absent = cluster.connect(durable("absent"));
+    cluster.subscribe(absent, "t", QoS::AtLeastOnce);
+    cluster.cut(absent);
+    let publisher = cluster.connect(client("publisher"));
+    for n in 0..10 {
+        cluster.publish(publisher, "t", &n.to_string(), QoS::AtLeastOnce);
+    }
+    assert_eq!(cluster.stats().publish_dropped, 6);
+    assert_eq!(cluster.stats().queued_messages, 4);
+    let back = cluster.connect(durable("absent"));
+    let found = cluster.received(back)[1..].to_vec();
+    assert_eq!(cluster.stats().queued_bytes, 0);
+    found
+}
+
+#[test]
+fn a_full_queue_keeps_the_oldest_or_the_newest_as_configured() {
+    assert_eq!(kept(QueueFull::DropNewest), ["t 0 1", "t 1 1", "t 2 1", "t 3 1"]);
+    assert_eq!(kept(QueueFull::DropOldest), ["t 6 1", "t 7 1", "t 8 1", "t 9 1"]);
+}
+
+#[test]
+fn a_reader_that_stops_fills_its_own_bounds_and_no_more() {
+    let config = BrokerConfig { queue_messages_max: 100, ..BrokerConfig::default() };
+    let mut cluster = Cluster::new(1, config);
+    let slow = cluster.connect(client("slow"));
+    cluster.subscribe(slow, "t", QoS::AtMostOnce);
+    cluster.block(slow, true);
+    let publisher = cluster.connect(client("publisher"));
+    let payload = "x".repeat(1000);
+    for _ in 0..1000 {
+        cluster.publish(publisher, "t", &payload, QoS::AtMostOnce);
+    }
+    let stats = cluster.stats();
+    assert_eq!(stats.queued_messages, 100);
+    assert!(stats.publish_dropped > 700, "{stats:?}");
+    let taken = 1000 - stats.publish_dropped as usize;
+    cluster.block(slow, false);
+    let delivered = cluster.received(slow).iter().filter(|text| text.starts_with("t ")).count();
+    assert_eq!(delivered, taken);
+}
+
+#[test]
+fn backpressure_stops_publishers_instead_of_dropping() {
+    let config = BrokerConfig {
+        backlog_bytes_max: 50_000,
+        overload: Overload::Backpressure,
+        ..BrokerConfig::default()
+    };
+    let mut cluster = Cluster::new(1, config);
+    let slow = cluster.connect(client("slow"));
+    cluster.subscribe(slow, "t", QoS::AtMostOnce);
+    cluster.block(slow, true);
+    let publisher = cluster.connect(client("publisher"));
+    let payload = "x".repeat(1000);
+    let mut sent = 0;
+    while !cluster.is_paused(publisher) {
+        cluster.publish(publisher, "t", &payload, QoS::AtMostOnce);
+        sent += 1;
+        assert!(sent < 1000, "never paused");
+    }
+    // What it had sent before it noticed waits with it.
+    cluster.publish(publisher, "t", "late", QoS::AtMostOnce);
+    cluster.block(slow, false);
+    cluster.advance(Duration::from_millis(10));
+    assert!(!cluster.is_paused(publisher));
+    let received = cluster.received(slow);
+    assert_eq!(received.len(), 2 + sent + 1);
+    assert_eq!(received.last().unwrap(), "t late 0");
+    assert_eq!(cluster.stats().publish_dropped, 0);
+}
+
+#[test]
+fn large_payloads_reach_a_slow_and_a_quick_reader_whole() {
+    let mut cluster = Cluster::new(2, BrokerConfig::default());
+    let readers: Vec<usize> = ["a", "b", "c", "d"].map(|id| cluster.connect(client(id))).to_vec();
+    for &each in &readers {
+        cluster.subscribe(each, "big", QoS::AtLeastOnce);
+    }
+    cluster.block(readers[1], true);
+    let publisher = cluster.connect(client("publisher"));
+    let payload = "0123456789".repeat(100_000);
+    cluster.publish(publisher, "big", &payload, QoS::AtLeastOnce);
+    cluster.publish(publisher, "big", "small", QoS::AtLeastOnce);
+    cluster.block(readers[1], false);
+    let wanted = [format!("big {payload} 1"), "big small 1".to_string()];
+    for &each in &readers {
+        assert!(cluster.received(each)[2..] == wanted);
+    }
+}

@@ -1,0 +1,94 @@
+use libmqtt_engine::broker::BrokerConfig;
+use libmqtt_engine::codec::{QoS, Version};
+
+use super::cluster::{Cluster, client};
+
+#[test]
+fn clients_move_to_their_home_and_hear_each_other_across_shards() {
+    let mut cluster = Cluster::new(4, BrokerConfig::default());
+    let ids: Vec<String> = (0..40).map(|n| format!("client-{n}")).collect();
+    let clients: Vec<usize> = ids.iter().map(|id| cluster.connect(client(id))).collect();
+    for &each in &clients {
+        assert_eq!(cluster.received(each), ["ConnAck"]);
+        cluster.subscribe(each, "all/#", QoS::AtMostOnce);
+        assert_eq!(cluster.received(each), ["SubAck"]);
+    }
+    let homes: std::collections::BTreeSet<_> =
+        clients.iter().map(|&each| cluster.shard_of(each)).collect();
+    assert_eq!(homes.len(), 4, "forty clients live on all four shards");
+    cluster.publish(clients[0], "all/of/you", "hello", QoS::AtMostOnce);
+    for &each in &clients {
+        assert_eq!(cluster.received(each), ["all/of/you hello 0"]);
+    }
+    assert_eq!(cluster.stats().connections, 40);
+}
+
+#[test]
+fn messages_of_one_publisher_arrive_in_order_whatever_shard_they_go_to() {
+    let mut cluster = Cluster::new(3, BrokerConfig::default());
+    let subscribers: Vec<usize> =
+        (0..6).map(|n| cluster.connect(client(["a", "b", "c", "d", "e", "f"][n]))).collect();
+    for &each in &subscribers {
+        cluster.subscribe(each, "t", QoS::AtMostOnce);
+        cluster.received(each);
+    }
+    let publisher = cluster.connect(client("publisher"));
+    for n in 0..50 {
+        cluster.publish(publisher, "t", &n.to_string(), QoS::AtMostOnce);
+    }
+    let wanted: Vec<String> = (0..50).map(|n| format!("t {n} 0")).collect();
+    for &each in &subscribers {
+        assert_eq!(cluster.received(each), wanted);
+    }
+}
+
+#[test]
+fn an_assigned_client_identifier_stays_with_the_accepting_shard() {
+    let mut cluster = Cluster::new(4, BrokerConfig::default());
+    for _ in 0..20 {
+        let each = cluster.connect(client(""));
+        assert_eq!(cluster.shard_of(each), Some(0));
+        assert_eq!(cluster.received(each), ["ConnAck"]);
+    }
+    assert_eq!(cluster.stats().sessions, 20);
+}
+
+#[test]
+fn a_member_of_a_shared_subscription_that_leaves_hands_its_messages_on() {
+    let mut cluster = Cluster::new(2, BrokerConfig::default());
+    let v5 =
+        |client_id| libmqtt_engine::codec::Connect { version: Version::V5, ..client(client_id) };
+    let members = [cluster.connect(v5("one")), cluster.connect(v5("two"))];
+    for each in members {
+        cluster.subscribe(each, "$share/g/work", QoS::AtLeastOnce);
+        cluster.received(each);
+    }
+    let publisher = cluster.connect(v5("publisher"));
+    for n in 0..10 {
+        cluster.publish(publisher, "work", &n.to_string(), QoS::AtLeastOnce);
+    }
+    let first = cluster.received(members[0]);
+    let second = cluster.received(members[1]);
+    assert_eq!(first.len() + second.len(), 10);
+    assert!(first.len() == 5, "they take turns: {first:?} {second:?}");
+    cluster.cut(members[0]);
+    assert_eq!(cluster.received(members[1]).len(), 5, "what was not acknowledged is handed on");
+    cluster.publish(publisher, "work", "last", QoS::AtLeastOnce);
+    assert_eq!(cluster.received(members[1]), ["work last 1"]);
+}
+
+#[test]
+fn shut_down_closes_every_link_and_accepts_no_other() {
+    let mut cluster = Cluster::new(2, BrokerConfig::default());
+    let clients: Vec<usize> = ["a", "b", "c"].map(|id| cluster.connect(client(id))).to_vec();
+    let now = cluster.now;
+    for shard in &mut cluster.shards {
+        shard.shut_down(now);
+    }
+    cluster.settle();
+    assert!(clients.iter().all(|&each| cluster.is_closed(each)));
+    assert_eq!(cluster.stats().connections, 0);
+    let late = cluster.shards[0].handle_accept(now, Default::default());
+    cluster.settle();
+    assert!(cluster.shards[0].outgoing(late).is_empty());
+}
