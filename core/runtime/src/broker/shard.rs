@@ -206,7 +206,7 @@ impl ShardLoop {
     fn advance_phase(&mut self, now: Instant) {
         let due = match self.phase {
             Phase::Finishing(until) => {
-                now >= until || !(self.links.any_full() || !self.write_later.is_empty())
+                now >= until || (!self.links.any_full() && self.write_later.is_empty())
             }
             // A shard that never quiesces must not keep the others.
             Phase::Quiescing(until) => now >= until,
