@@ -216,3 +216,15 @@ impl Audience {
         };
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::topic::tree::Tree;
+
+    #[test]
+    fn a_filter_with_one_subscriber_is_a_node_of_64_bytes_and_no_more() {
+        assert_eq!(size_of::<Audience>(), 24);
+        assert_eq!(Tree::<Audience>::NODE, 64);
+    }
+}

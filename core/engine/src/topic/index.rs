@@ -4,7 +4,8 @@ use foldhash::fast::FixedState;
 use libmqtt_codec::TopicFilter;
 
 use super::audience::{Audience, Reach};
-use super::tree::{Pending, ROOT, Tree, follow};
+use super::tree::{ROOT, Tree};
+use super::walk::{Pending, follow};
 use super::{Group, SessionKey, Subscriber};
 
 /// What [`Index::matches`] finds.

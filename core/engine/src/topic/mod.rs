@@ -9,6 +9,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod walk;
 
 pub use index::{Hit, Index};
 pub use retained::Retained;

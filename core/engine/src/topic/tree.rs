@@ -18,6 +18,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 
 use super::run::{Run, common_levels, level, starts_with_levels};
+use super::walk::{Path, hash_level};
 
 /// The node of the path that has no level.
 pub(super) const ROOT: u32 = 0;
@@ -83,58 +84,6 @@ fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
 }
 
-/// A path being walked. A position in it is the byte where a level begins, or more than its
-/// length after the last level.
-pub(super) struct Path<'p> {
-    text: &'p [u8],
-    /// Positions, ends and hashes of the long levels met so far: a walk may come to the same
-    /// level by many nodes, and must not read 65,535 bytes for each.
-    long: Vec<(usize, usize, u64)>,
-    hasher: FixedState,
-}
-
-impl<'p> Path<'p> {
-    /// Levels up to this long are simply hashed again.
-    const LONG: usize = 128;
-
-    /// What follows `at`, which must not be past the end.
-    pub(super) fn rest(&self, at: usize) -> &'p [u8] {
-        &self.text[at..]
-    }
-
-    /// Whether there is no level at `at`.
-    pub(super) fn is_over(&self, at: usize) -> bool {
-        at > self.text.len()
-    }
-
-    /// The level at `at` and its hash.
-    fn level(&mut self, at: usize) -> (&'p [u8], u64) {
-        let near = &self.rest(at)[..Path::LONG.min(self.text.len() - at)];
-        let short = level(near, 0);
-        if short.len() < Path::LONG {
-            return (short, hash_level(&self.hasher, short));
-        }
-        match self.long.binary_search_by_key(&at, |(start, ..)| *start) {
-            Ok(found) => {
-                let (start, end, hash) = self.long[found];
-                (&self.text[start..end], hash)
-            }
-            Err(place) => {
-                let long = level(self.text, at);
-                let hash = hash_level(&self.hasher, long);
-                self.long.insert(place, (at, at + long.len(), hash));
-                (long, hash)
-            }
-        }
-    }
-}
-
-fn hash_level(hasher: &FixedState, level: &[u8]) -> u64 {
-    let mut state = hasher.build_hasher();
-    state.write(level);
-    state.finish()
-}
-
 /// Hashes in two steps, so that levels chosen to differ in few bits of the first are told apart
 /// by the second.
 fn hash_edge(hasher: &FixedState, parent: u32, level: u64) -> u32 {
@@ -160,7 +109,7 @@ impl<T: Value> Tree<T> {
 
     /// Prepares to walk `text`.
     pub(super) fn path<'p>(&self, text: &'p str) -> Path<'p> {
-        Path { text: text.as_bytes(), long: Vec::new(), hasher: self.hasher.clone() }
+        Path::new(text, &self.hasher)
     }
 
     pub(super) fn value(&self, node: u32) -> &T {
@@ -425,63 +374,11 @@ fn some(node: u32) -> Option<u32> {
     (node != NONE).then_some(node)
 }
 
-/// Where in `path` one is after `run`, begun at `at`, if they agree; a `+` on either side agrees
-/// with any level. A `#` in the path is where it ends.
-pub(super) fn follow(run: &[u8], path: &Path<'_>, at: usize) -> Option<usize> {
-    if starts_with_levels(path.rest(at), run) {
-        return Some(at + run.len() + 1);
-    }
-    let (mut done, mut at) = (0, at);
-    while done <= run.len() {
-        if path.is_over(at) {
-            return None;
-        }
-        let (ours, theirs) = (level(run, done), level(path.text, at));
-        if theirs == b"#" {
-            break;
-        }
-        if ours != theirs && ours != b"+" && theirs != b"+" {
-            return None;
-        }
-        done += ours.len() + 1;
-        at += theirs.len() + 1;
-    }
-    Some(at)
-}
-
-/// Places still to be visited by a walk: a stack that allocates only when it gets deep.
-pub(super) struct Pending {
-    near: [(u32, usize); Pending::NEAR],
-    len: usize,
-    far: Vec<(u32, usize)>,
-}
-
-impl Pending {
-    const NEAR: usize = 12;
-
-    pub(super) fn new() -> Pending {
-        Pending { near: [(NONE, 0); Pending::NEAR], len: 0, far: Vec::new() }
-    }
-
-    pub(super) fn push(&mut self, node: u32, at: usize) {
-        if self.len < Pending::NEAR {
-            self.near[self.len] = (node, at);
-            self.len += 1;
-        } else {
-            self.far.push((node, at));
-        }
-    }
-
-    pub(super) fn pop(&mut self) -> Option<(u32, usize)> {
-        self.far.pop().or_else(|| {
-            self.len = self.len.checked_sub(1)?;
-            Some(self.near[self.len])
-        })
-    }
-}
-
 #[cfg(test)]
 impl<T: Value> Tree<T> {
+    /// Bytes of a node.
+    pub(super) const NODE: usize = size_of::<Node<T>>();
+
     /// Panics if the tree is not in order; returns its nodes, the root among them.
     pub(super) fn check(&self) -> usize {
         let mut seen = 1;
@@ -520,5 +417,62 @@ impl<T: Value> Tree<T> {
         }
         assert_eq!(seen + free, self.nodes.len());
         seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    impl Value for u32 {
+        fn is_vacant(&self) -> bool {
+            *self == 0
+        }
+    }
+
+    #[test]
+    fn a_node_is_40_bytes_and_what_it_carries() {
+        assert_eq!(Tree::<u32>::NODE, 48, "40, 4 and 4 to be aligned");
+        assert_eq!(size_of::<Edge>(), 8);
+    }
+
+    #[test]
+    fn a_node_keeps_its_number_while_it_carries_a_value() {
+        let mut tree = Tree::<u32>::new(FixedState::with_seed(1));
+        let add = |tree: &mut Tree<u32>, path| {
+            let node = tree.insert(path);
+            *tree.value_mut(node) = 1;
+            node
+        };
+        let deep = add(&mut tree, "a/b/c/d");
+        let side = add(&mut tree, "a/b/x");
+        let above = add(&mut tree, "a");
+        assert_eq!(tree.check(), 5, "the root, a, b, c/d, x");
+        for (node, left) in [(side, 3), (above, 2)] {
+            *tree.value_mut(node) = 0;
+            tree.prune(node);
+            assert_eq!(tree.check(), left);
+            assert_eq!(tree.find("a/b/c/d"), Some(deep));
+        }
+        assert_eq!(tree.run(deep), b"a/b/c/d");
+    }
+
+    #[test]
+    fn memory_is_given_back_when_the_tree_is_empty() {
+        let mut tree = Tree::<u32>::new(FixedState::with_seed(1));
+        let paths: Vec<String> = (0..5_000).map(|n| format!("{}/{n}", n % 10)).collect();
+        for _ in 0..2 {
+            for path in &paths {
+                let node = tree.insert(path);
+                *tree.value_mut(node) = 1;
+            }
+            for path in &paths {
+                let node = tree.find(path).unwrap();
+                *tree.value_mut(node) = 0;
+                tree.prune(node);
+            }
+            assert_eq!((tree.check(), tree.places()), (1, 1));
+            assert!(tree.nodes.capacity() <= 64 && tree.edges.capacity() <= 1024);
+        }
     }
 }
