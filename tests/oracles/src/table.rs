@@ -15,6 +15,14 @@ impl Row {
     pub fn cell(&self, name: &str) -> &str {
         self.0.get(name).unwrap_or_else(|| panic!("no column {name}"))
     }
+
+    /// The text that the cell writes with the escapes of a JSON string (topic-vectors.csv).
+    ///
+    /// # Panics
+    /// When the table has no such column, or the cell an escape other than `\\` and `\uXXXX`.
+    pub fn text(&self, name: &str) -> String {
+        unescape(self.cell(name))
+    }
 }
 
 /// All rows of the table `tests/vectors/<name>`.
@@ -35,6 +43,27 @@ pub fn table(name: &str) -> Vec<Row> {
         .collect();
     assert!(!rows.is_empty(), "{name} has no rows");
     rows
+}
+
+/// Escapes are UTF-16 code units, so a character beyond U+FFFF is a pair of them.
+fn unescape(cell: &str) -> String {
+    let mut units = Vec::new();
+    let mut rest = cell.encode_utf16();
+    while let Some(unit) = rest.next() {
+        units.push(match unit {
+            0x5C => match rest.next() {
+                Some(0x5C) => 0x5C,
+                Some(0x75) => {
+                    let code = String::from_utf16(&rest.by_ref().take(4).collect::<Vec<_>>());
+                    u16::from_str_radix(&code.unwrap_or_default(), 16)
+                        .unwrap_or_else(|_| panic!("no escape: {cell}"))
+                }
+                _ => panic!("no escape: {cell}"),
+            },
+            unit => unit,
+        });
+    }
+    String::from_utf16(&units).unwrap_or_else(|_| panic!("no text: {cell}"))
 }
 
 /// Splits text into records of cells. Quotes may be anywhere in a cell; lines end with LF.
@@ -64,7 +93,13 @@ fn records(text: &str) -> Vec<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    use super::records;
+    use super::{records, unescape};
+
+    #[test]
+    fn escapes_are_those_of_json() {
+        assert_eq!(unescape(r"a\\b\u0000"), "a\\b\0");
+        assert_eq!(unescape(r"\ud83d\ude00é"), "\u{1F600}é");
+    }
 
     #[test]
     fn quotes_hold_commas_quotes_and_line_ends() {
