@@ -5,6 +5,7 @@ use std::net::{Shutdown, SocketAddr};
 
 use mio::Token;
 use mio::net::TcpStream;
+use socket2::SockRef;
 
 use crate::Poll;
 use crate::poll::BOTH;
@@ -81,6 +82,13 @@ impl Link {
     pub fn peer(&self) -> Option<SocketAddr> {
         match &self.transport {
             Transport::Tcp(stream) => stream.peer_addr().ok(),
+        }
+    }
+
+    /// Whether it sends at once (TCP_NODELAY), and whether TCP probes an idle peer.
+    pub fn options(&self) -> io::Result<(bool, bool)> {
+        match &self.transport {
+            Transport::Tcp(stream) => Ok((stream.nodelay()?, SockRef::from(stream).keepalive()?)),
         }
     }
 

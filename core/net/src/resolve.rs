@@ -31,8 +31,8 @@ type Answer = Box<dyn FnOnce(Result<Vec<SocketAddr>, ResolveError>) + Send>;
 
 /// Asks the system's resolver, which blocks, on a few threads of its own.
 ///
-/// Threads start when there is work and end when there has been none for a while. Dropping the
-/// resolver drops the questions that wait; a thread that is inside the system's resolver ends
+/// Threads start when there is work and end when there has been none for a while. Cloning gives
+/// another handle. After [`Resolver::close`], a thread that is inside the system's resolver ends
 /// when that returns.
 #[derive(Clone)]
 pub struct Resolver {
@@ -78,6 +78,9 @@ impl Resolver {
             return answer(Ok(vec![SocketAddr::new(address, port)]));
         }
         let mut work = self.shared.work();
+        if work.closed {
+            return;
+        }
         if work.waiting.len() >= WAITING_MAX {
             drop(work);
             return answer(Err(ResolveError::Busy));
