@@ -75,7 +75,7 @@ impl<T: Keyed> Roster<T> {
     pub(super) fn push(&mut self, item: T, hasher: &FixedState) {
         if self.items.len() == self.items.capacity() {
             // Most lists stay tiny: grow by halves.
-            self.items.reserve_exact((self.items.len() / 2).max(2));
+            self.items.reserve_exact((self.items.len() / 2).max(1));
         }
         self.items.push(item);
         let items = &self.items;
