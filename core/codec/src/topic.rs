@@ -193,3 +193,64 @@ impl fmt::Debug for TopicFilter<'_> {
         fmt::Debug::fmt(self.text, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_special_character_is_found_at_every_place_of_a_topic_name_of_every_length() {
+        for len in 1..40 {
+            let plain = "x".repeat(len);
+            assert!(TopicName::new(&plain).is_ok());
+            for at in 0..len {
+                for (special, error) in [
+                    ("\0", TopicError::Nul),
+                    ("+", TopicError::Wildcard),
+                    ("#", TopicError::Wildcard),
+                ] {
+                    let mut spoilt = plain.clone();
+                    spoilt.replace_range(at..=at, special);
+                    assert_eq!(TopicName::new(&spoilt), Err(error), "{special:?} at {at} of {len}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_other_ascii_character_may_stand_in_a_topic_name() {
+        for byte in (1..0x80u8).filter(|byte| !b"+#".contains(byte)) {
+            let char = char::from(byte).to_string();
+            assert!(TopicName::new(&char).is_ok(), "{byte:#x}");
+            assert!(TopicName::new(&char.repeat(20)).is_ok(), "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn u_0000_comes_before_a_wildcard_as_what_is_wrong() {
+        assert_eq!(TopicName::new("a/+/b/c/d/e\0"), Err(TopicError::Nul));
+    }
+
+    #[test]
+    fn a_shared_subscription_falls_into_its_name_and_its_filter() {
+        let filter = TopicFilter::new("$share/group/a/+").unwrap();
+        assert_eq!(filter.share_name(), Some("group"));
+        assert_eq!(filter.filter(), "a/+");
+        assert!(filter.has_wildcard());
+        assert_eq!(filter.as_str(), "$share/group/a/+");
+        let plain = TopicFilter::unshared("$share/group/a").unwrap();
+        assert_eq!((plain.share_name(), plain.filter()), (None, "$share/group/a"));
+        assert!(!plain.has_wildcard());
+    }
+
+    #[test]
+    fn names_and_filters_end_at_65535_bytes() {
+        let fits = "x".repeat(65_535);
+        let over = "x".repeat(65_536);
+        assert!(TopicName::new(&fits).is_ok() && TopicFilter::new(&fits).is_ok());
+        assert_eq!(TopicName::new(&over), Err(TopicError::TooLong));
+        assert_eq!(TopicFilter::new(&over), Err(TopicError::TooLong));
+        let shared = format!("$share/g/{}", "x".repeat(65_530));
+        assert_eq!(TopicFilter::new(&shared), Err(TopicError::TooLong));
+    }
+}

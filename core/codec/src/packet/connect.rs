@@ -137,8 +137,8 @@ impl<'a> Connect<'a> {
             if self.version.has_properties() {
                 len += will.properties.encoded_len_in(Carrier::Will)?;
             }
-            check_will_topic(will.topic)?;
             len += field_len(will.topic.as_bytes())? + field_len(will.payload)?;
+            check_will_topic(will.topic)?;
         }
         if let Some(user_name) = self.user_name {
             len += text_len(user_name)?;
