@@ -1,2 +1,6 @@
 //! The `libmqtt` command.
-fn main() {}
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    libmqtt_cli::run(std::env::args_os())
+}

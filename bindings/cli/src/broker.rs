@@ -1,0 +1,227 @@
+//! `libmqtt broker`.
+
+mod hooks;
+mod listen;
+
+use core::time::Duration;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
+
+use libmqtt_runtime::auth::{PasswordFile, PasswordGate};
+use libmqtt_runtime::{Broker, Log};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::args::{Args, Word};
+use crate::conf::{FLAGS, LogTypes, Settings};
+use crate::exit::Failure;
+use crate::log::{Kind, LogWriter};
+use crate::signals::{self, Signal};
+
+/// How long clients may take to read what waits for them when the broker ends.
+const STOP_WITHIN: Duration = Duration::from_secs(1);
+/// How often to look whether the broker has ended by itself, which only a fault of ours does.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Runs a broker until SIGINT or SIGTERM.
+pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
+    let settings = parse(words)?;
+    raise_file_limit();
+    let log = Arc::new(LogWriter::open(settings.log.clone())?);
+    let gate = match &settings.password_file {
+        Some(path) => Some(PasswordGate::new(read_passwords(path)?, settings.anonymous())?),
+        None => None,
+    };
+    let (tell, told) = mpsc::channel();
+    // Before anything says that the broker runs: who reads that may send a signal at once.
+    signals::watch_all(move |signal| {
+        // Nobody listens any more once the broker has ended.
+        let _: Result<(), mpsc::SendError<Signal>> = tell.send(signal);
+    })?;
+    let broker = listen::start(&settings, &log, |listeners| libmqtt_runtime::BrokerOptions {
+        config: settings.config.clone(),
+        listeners,
+        shards: settings.shards,
+        hooks: Some(hooks::factory(&settings, gate.clone(), log.clone())),
+        log: {
+            let log = log.clone();
+            Log::to(move |level, line| log.write(level.into(), line))
+        },
+    })?;
+    let _pid_file = settings.pid_file.clone().map(PidFile::write).transpose()?;
+    announce(&broker, &settings, &log);
+    loop {
+        match told.recv_timeout(LOOK_EVERY) {
+            Ok(Signal::Reload) => reload(&settings, gate.as_ref(), &log),
+            Ok(Signal::End) => break,
+            Err(RecvTimeoutError::Timeout) if broker.is_running() => {}
+            Err(_) => return Err(Failure::new(crate::exit::OTHER, "the broker has ended")),
+        }
+    }
+    log.write(Kind::Notice, format_args!("stopping"));
+    broker.stop(STOP_WITHIN);
+    Ok(())
+}
+
+fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Settings, Failure> {
+    let mut args = Args::new(words);
+    let mut settings = Settings::default();
+    let mut files: Vec<PathBuf> = Vec::new();
+    let mut flags: Vec<(String, String, String)> = Vec::new();
+    let mut verbose = false;
+    while let Some(word) = args.next()? {
+        let Word::Option(option) = &word else { return Err(word.unknown()) };
+        match option.as_str() {
+            "-c" | "--config" => files.push(args.raw()?.into()),
+            "-p" | "--port" => flags.push((option.clone(), "port".into(), args.text()?)),
+            "--bind" => flags.push((option.clone(), "bind_address".into(), args.text()?)),
+            "-v" | "--verbose" => verbose = true,
+            "-d" => {
+                return Err(Failure::usage(
+                    "-d: running in the background is not supported; start it from a service \
+                     manager, or with '&' from a shell",
+                ));
+            }
+            other => {
+                let directive = other.trim_start_matches('-').replace('-', "_");
+                if !other.starts_with("--") || !FLAGS.contains(&directive.as_str()) {
+                    return Err(word.unknown());
+                }
+                flags.push((option.clone(), directive, args.text()?));
+            }
+        }
+    }
+    for file in &files {
+        settings.read(file)?;
+    }
+    // The command line overrides the files, wherever it names them.
+    let port_in_file = settings.port_in_file;
+    for (option, directive, value) in &flags {
+        settings.set(option, directive, value)?;
+    }
+    settings.port_in_file = port_in_file;
+    if verbose {
+        settings.log.types = LogTypes::ALL;
+    }
+    settings.check()?;
+    Ok(settings)
+}
+
+/// Says where the broker listens, one line each on standard output, and what is open.
+fn announce(broker: &Broker, settings: &Settings, log: &LogWriter) {
+    if settings.is_local() {
+        let who = if settings.anonymous() { "and everyone there is let in" } else { "" };
+        let line = format!("no listener is configured: only this machine can connect {who}");
+        log.write(Kind::Notice, format_args!("{}", line.trim_end()));
+    }
+    if !settings.anonymous() && settings.password_file.is_none() {
+        log.write(
+            Kind::Warning,
+            format_args!(
+                "nobody can connect: allow_anonymous is false and there is no password_file"
+            ),
+        );
+    }
+    let mut out = io::stdout().lock();
+    for address in broker.addresses() {
+        // Who started the broker may have closed its output.
+        let _: io::Result<()> = writeln!(out, "listening on {address}");
+    }
+    let _: io::Result<()> = out.flush();
+}
+
+fn read_passwords(path: &std::path::Path) -> Result<PasswordFile, Failure> {
+    PasswordFile::read(path)
+        .map_err(|error| Failure::usage(format!("password_file {}: {error}", path.display())))
+}
+
+/// Reads users and passwords again, and opens log files again. What is wrong stays as it was.
+fn reload(settings: &Settings, gate: Option<&PasswordGate>, log: &LogWriter) {
+    log.write(Kind::Notice, format_args!("reading password and log files again"));
+    let mut reloaded = log.reopen();
+    if let (Some(gate), Some(path)) = (gate, &settings.password_file) {
+        reloaded = reloaded.and(read_passwords(path).map(|file| gate.replace(file)));
+    }
+    if let Err(failure) = reloaded {
+        log.write(Kind::Error, format_args!("{}", failure.message));
+    }
+}
+
+/// Every connection wants a descriptor, and the usual soft limit is 1024.
+fn raise_file_limit() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum {
+        // If it cannot be had, the broker runs with fewer connections.
+        let _ = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum });
+    }
+}
+
+/// A file with the process id, for as long as the broker runs.
+struct PidFile(PathBuf);
+
+impl PidFile {
+    fn write(path: PathBuf) -> Result<PidFile, Failure> {
+        std::fs::write(&path, format!("{}\n", std::process::id()))
+            .map_err(|error| Failure::usage(format!("pid_file {}: {error}", path.display())))?;
+        Ok(PidFile(path))
+    }
+}
+
+impl Drop for PidFile {
+    fn drop(&mut self) {
+        // Gone already, or not to be removed: nothing depends on it.
+        let _: io::Result<()> = std::fs::remove_file(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::words;
+
+    fn refused(line: &str, wanted: &str) {
+        assert_eq!(parse(words(line)).unwrap_err().message, wanted, "{line}");
+    }
+
+    #[test]
+    fn without_options_only_this_machine_can_connect() {
+        let settings = parse(words("")).unwrap();
+        assert!(settings.is_local() && settings.anonymous());
+        let settings = parse(words("-p 0 -v --shards 2")).unwrap();
+        assert!(settings.is_local() && settings.anonymous());
+        assert_eq!((settings.port, settings.shards), (Some(0), Some(2)));
+        assert_eq!(settings.log.types, LogTypes::ALL);
+    }
+
+    #[test]
+    fn an_open_address_demands_a_word_about_strangers() {
+        assert!(!parse(words("--bind 0.0.0.0")).unwrap().anonymous());
+        assert!(parse(words("--bind 0.0.0.0 --allow-anonymous true")).unwrap().anonymous());
+    }
+
+    #[test]
+    fn the_command_line_overrides_the_file() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("broker.conf");
+        std::fs::write(&file, "listener 1\nmax_queued_messages 5\nmax_keepalive 20\n").unwrap();
+        let line = format!("--max-queued-messages 7 -c {}", file.display());
+        let settings = parse(words(&line)).unwrap();
+        assert_eq!(settings.config.queue_messages_max, 7);
+        assert_eq!(settings.config.keep_alive_max_s, 20);
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        refused("-x", "unknown option '-x'");
+        refused("--cafile x", "unknown option '--cafile'");
+        refused("--max-nothing 1", "unknown option '--max-nothing'");
+        refused("-p 65536", "-p: '65536' is not a number between 0 and 65535");
+        refused("--shards 0", "--shards: '0' is not a number between 1 and 128");
+        refused("broker.conf", "'broker.conf' is not an option");
+        assert!(
+            parse(words("-d")).unwrap_err().message.starts_with("-d: running in the background")
+        );
+    }
+}

@@ -1,0 +1,165 @@
+//! Where the broker listens.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+
+use libmqtt_runtime::{Broker, BrokerError, BrokerOptions, Listener};
+
+use crate::conf::{ListenAt, Settings};
+use crate::exit::{Failure, USAGE};
+use crate::log::{Kind, LogWriter};
+
+/// Starts a broker with the listeners that the settings want. Where IPv6 is only a matter of
+/// course, a machine without it is served without it.
+pub(super) fn start(
+    settings: &Settings,
+    log: &LogWriter,
+    options: impl Fn(Vec<Listener>) -> BrokerOptions,
+) -> Result<Broker, Failure> {
+    let mut listeners = listeners(settings)?;
+    loop {
+        match Broker::start(options(listeners.clone())) {
+            Ok(broker) => return Ok(broker),
+            Err(BrokerError::Listen { address, source }) => {
+                if !without_ipv6(&mut listeners, address, &source) {
+                    let hint = match source.kind() {
+                        io::ErrorKind::AddrInUse => " (choose another port with -p)",
+                        _ => "",
+                    };
+                    let line = format!("cannot listen on {address}: {source}{hint}");
+                    return Err(Failure::new(USAGE, line));
+                }
+                log.write(Kind::Warning, format_args!("not listening on {address}: {source}"));
+            }
+            Err(error) => return Err(Failure::new(crate::exit::OTHER, error.to_string())),
+        }
+    }
+}
+
+/// Gives up the IPv6 address if nobody asked for it by name and the machine has none.
+fn without_ipv6(listeners: &mut Vec<Listener>, address: SocketAddr, error: &io::Error) -> bool {
+    const NO_FAMILY: i32 = 97;
+    let absent =
+        matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
+            || error.raw_os_error() == Some(NO_FAMILY);
+    let found = listeners.iter().position(|listener| {
+        listener.address == address && address.is_ipv6() && listener.v6_only != Some(true)
+    });
+    let (true, Some(at)) = (absent, found) else { return false };
+    if address.ip().is_loopback() {
+        listeners.remove(at);
+    } else {
+        listeners[at].address.set_ip(Ipv4Addr::UNSPECIFIED.into());
+    }
+    true
+}
+
+fn listeners(settings: &Settings) -> Result<Vec<Listener>, Failure> {
+    let port = settings.port.unwrap_or(1883);
+    let mut listeners = Vec::new();
+    if settings.is_local() {
+        listeners.push(Listener::new((Ipv4Addr::LOCALHOST, port).into()));
+        // Any free port would be another one for IPv6.
+        if port != 0 {
+            listeners.push(Listener::new((Ipv6Addr::LOCALHOST, port).into()));
+        }
+    } else {
+        if settings.port.is_some() || settings.bind.is_some() {
+            let at = ListenAt { port, host: settings.bind.clone(), v6: None };
+            resolve(&at, &mut listeners)?;
+        }
+        for at in &settings.listeners {
+            resolve(at, &mut listeners)?;
+        }
+    }
+    for listener in &mut listeners {
+        listener.tcp.no_delay = settings.no_delay;
+    }
+    Ok(listeners)
+}
+
+fn resolve(at: &ListenAt, listeners: &mut Vec<Listener>) -> Result<(), Failure> {
+    let mut add = |address: IpAddr, v6_only| {
+        let mut listener = Listener::new((address, at.port).into());
+        listener.v6_only = v6_only;
+        listeners.push(listener);
+    };
+    let Some(host) = &at.host else {
+        match at.v6 {
+            None => add(Ipv6Addr::UNSPECIFIED.into(), Some(false)),
+            Some(true) => add(Ipv6Addr::UNSPECIFIED.into(), Some(true)),
+            Some(false) => add(Ipv4Addr::UNSPECIFIED.into(), None),
+        }
+        return Ok(());
+    };
+    let mut found: Vec<SocketAddr> = (host.as_str(), at.port)
+        .to_socket_addrs()
+        .map_err(|error| Failure::usage(format!("cannot listen on {host}: {error}")))?
+        .filter(|address| at.v6.is_none_or(|v6| address.is_ipv6() == v6))
+        .collect();
+    found.dedup();
+    if found.is_empty() {
+        return Err(Failure::usage(format!("cannot listen on {host}: it has no such address")));
+    }
+    if at.port == 0 {
+        found.truncate(1);
+    }
+    for address in found {
+        add(address.ip(), Some(true).filter(|_| address.is_ipv6()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(settings: &Settings, wanted: &[&str]) {
+        let found: Vec<String> =
+            listeners(settings).unwrap().iter().map(|at| at.address.to_string()).collect();
+        assert_eq!(found, wanted);
+    }
+
+    #[test]
+    fn by_default_only_loopback_is_listened_on() {
+        let mut settings = Settings::default();
+        check(&settings, &["127.0.0.1:1883", "[::1]:1883"]);
+        settings.port = Some(7);
+        check(&settings, &["127.0.0.1:7", "[::1]:7"]);
+        settings.port = Some(0);
+        check(&settings, &["127.0.0.1:0"]);
+    }
+
+    #[test]
+    fn listeners_are_where_they_were_asked_for() {
+        let mut settings = Settings::default();
+        settings.bind = Some("0.0.0.0".into());
+        check(&settings, &["0.0.0.0:1883"]);
+        let at =
+            |port, host: Option<&str>, v6| ListenAt { port, host: host.map(str::to_owned), v6 };
+        settings.bind = None;
+        settings.listeners =
+            vec![at(1, None, None), at(2, None, Some(false)), at(3, Some("::1"), None)];
+        check(&settings, &["[::]:1", "0.0.0.0:2", "[::1]:3"]);
+        settings.listeners = vec![at(1, Some("127.0.0.1"), Some(true))];
+        assert!(listeners(&settings).is_err());
+    }
+
+    #[test]
+    fn a_machine_without_ipv6_is_served_without_it() {
+        let absent = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        let taken = io::Error::from(io::ErrorKind::AddrInUse);
+        let mut local = listeners(&Settings::default()).unwrap();
+        let v6: SocketAddr = "[::1]:1883".parse().unwrap();
+        assert!(!without_ipv6(&mut local, v6, &taken));
+        assert!(without_ipv6(&mut local, v6, &absent));
+        assert_eq!(local.len(), 1);
+        let mut open = Vec::new();
+        resolve(&ListenAt { port: 1, host: None, v6: None }, &mut open).unwrap();
+        assert!(without_ipv6(&mut open, "[::]:1".parse().unwrap(), &absent));
+        assert_eq!(open[0].address, "0.0.0.0:1".parse().unwrap());
+        let mut named = Vec::new();
+        resolve(&ListenAt { port: 1, host: Some("::1".into()), v6: None }, &mut named).unwrap();
+        assert!(!without_ipv6(&mut named, "[::1]:1".parse().unwrap(), &absent));
+    }
+}

@@ -1,0 +1,96 @@
+//! mosquitto's directives that have no meaning here, or none yet.
+
+const TLS: &str = "TLS is not there yet";
+const WEBSOCKET: &str = "WebSocket is not there yet";
+const BRIDGE: &str = "bridges are not there";
+const PLUGIN: &str = "plugins are not there; programs that embed the broker have hooks";
+const ACL: &str = "access control lists are not there yet";
+const PERSISTENCE: &str = "messages and sessions are kept in memory only";
+const MEMORY: &str = "bound memory with max_queued_bytes and max_queued_messages";
+const LISTENER: &str = "all listeners are alike";
+const IDENTIFIER: &str = "Client Identifiers are taken as they come";
+
+/// Why a directive that mosquitto knows cannot be obeyed; none if mosquitto has none like it.
+pub(super) fn why(word: &str) -> Option<&'static str> {
+    Some(match word {
+        "cafile"
+        | "capath"
+        | "certfile"
+        | "keyfile"
+        | "ciphers"
+        | "ciphers_tls1.3"
+        | "crlfile"
+        | "dhparamfile"
+        | "require_certificate"
+        | "tls_engine"
+        | "tls_engine_kpass_sha1"
+        | "tls_keyform"
+        | "tls_version"
+        | "use_identity_as_username"
+        | "use_subject_as_username"
+        | "psk_file"
+        | "psk_hint"
+        | "disable_client_cert_date_checks" => TLS,
+        "http_dir" | "websockets_headers_size" | "websockets_log_level" | "websockets_origin" => {
+            WEBSOCKET
+        }
+        "address"
+        | "addresses"
+        | "cleansession"
+        | "clientid"
+        | "connection"
+        | "idle_timeout"
+        | "keepalive_interval"
+        | "local_cleansession"
+        | "local_clientid"
+        | "local_password"
+        | "local_username"
+        | "notification_topic"
+        | "notifications"
+        | "notifications_local_only"
+        | "password"
+        | "remote_clientid"
+        | "remote_password"
+        | "remote_username"
+        | "restart_timeout"
+        | "round_robin"
+        | "start_type"
+        | "threshold"
+        | "topic"
+        | "try_private"
+        | "username" => BRIDGE,
+        "auth_plugin"
+        | "auth_plugin_deny_special_chars"
+        | "global_plugin"
+        | "plugin"
+        | "plugin_load"
+        | "plugin_use" => PLUGIN,
+        "acl_file" | "check_retain_source" => ACL,
+        "autosave_interval"
+        | "autosave_on_changes"
+        | "persistence_file"
+        | "persistence_location" => PERSISTENCE,
+        "memory_limit" => MEMORY,
+        "bind_interface"
+        | "mount_point"
+        | "accept_protocol_versions"
+        | "enable_proxy_protocol"
+        | "listener_allow_anonymous"
+        | "listener_auto_id_prefix"
+        | "proxy_protocol_v2_require_tls" => LISTENER,
+        "auto_id_prefix" | "clientid_prefixes" | "use_username_as_clientid" => IDENTIFIER,
+        "user" => "start the broker as that user, for instance with User= of a systemd unit",
+        "log_facility" => "syslog is not there; log to stderr",
+        "retain_expiry_interval" => "publishers give a Message Expiry Interval",
+        "allow_duplicate_messages"
+        | "enable_control_api"
+        | "packet_max_connect"
+        | "packet_max_auth"
+        | "packet_max_simple"
+        | "packet_max_sub"
+        | "packet_max_un" => "it has no counterpart",
+        _ if word.starts_with("bridge_") => BRIDGE,
+        _ if word.starts_with("auth_opt_") || word.starts_with("plugin_opt_") => PLUGIN,
+        _ => return None,
+    })
+}

@@ -1,0 +1,277 @@
+//! What each directive does.
+
+use core::fmt::Display;
+use core::ops::RangeInclusive;
+use core::str::FromStr;
+use core::time::Duration;
+use std::path::PathBuf;
+
+use libmqtt_runtime::{Overload, QoS, QueueFull};
+
+use super::absent;
+use super::settings::{Destination, ListenAt, LogTypes, Settings};
+
+/// Why a directive cannot be obeyed.
+pub(super) enum Wrong {
+    /// Nobody knows it.
+    Unknown,
+    /// mosquitto knows it.
+    Absent(&'static str),
+    /// Its value is wrong.
+    Value(String),
+}
+
+type Obeyed = Result<(), Wrong>;
+
+/// Obeys one directive.
+pub(super) fn obey(settings: &mut Settings, word: &str, value: &str) -> Obeyed {
+    if let Some(why) = absent::why(word) {
+        return Err(Wrong::Absent(why));
+    }
+    limits(settings, word, value)
+        .or_else(|| network(settings, word, value))
+        .or_else(|| logging(settings, word, value))
+        .or_else(|| fixed(word, value))
+        .unwrap_or(Err(Wrong::Unknown))
+}
+
+/// Limits and policies of the broker.
+fn limits(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
+    let seen = settings.listeners.len();
+    let scoped = &mut settings.scoped;
+    let mut per_listener = |word| scoped.push((word, value.to_owned(), seen));
+    let config = &mut settings.config;
+    Some(match word {
+        "allow_zero_length_clientid" => flag(value).map(|on| config.assign_client_ids = on),
+        "max_connections" | "global_max_connections" => {
+            if word == "max_connections" {
+                per_listener("max_connections");
+            }
+            count(value).map(|max| config.connections_max = max)
+        }
+        "max_inflight_messages" => number(value, 0..=u16::MAX)
+            .map(|max| config.inflight_max = if max == 0 { u16::MAX } else { max }),
+        "max_keepalive" => number(value, 10..=u16::MAX).map(|max| config.keep_alive_max_s = max),
+        "max_packet_size" => {
+            number(value, 20..=268_435_460).map(|max| config.maximum_packet_size = max)
+        }
+        "max_qos" => {
+            per_listener("max_qos");
+            number(value, 0..=2)
+                .map(|max| config.maximum_qos = QoS::from_u8(max).unwrap_or_default())
+        }
+        "max_queued_bytes" => unbounded(value).map(|max| config.queue_bytes_max = max),
+        "max_queued_messages" => unbounded(value).map(|max| config.queue_messages_max = max),
+        "max_topic_alias" => {
+            per_listener("max_topic_alias");
+            number(value, 0..=u16::MAX).map(|max| config.topic_alias_maximum = max)
+        }
+        "max_topic_alias_broker" => {
+            number(value, 0..=u16::MAX).map(|max| config.topic_alias_out_max = max)
+        }
+        "message_size_limit" => {
+            number(value, 0..=268_435_455).map(|max| settings.message_size_limit = max)
+        }
+        "overload" => {
+            choice(value, &[("drop", Overload::Drop), ("backpressure", Overload::Backpressure)])
+                .map(|what| config.overload = what)
+        }
+        "persistent_client_expiration" => span(value).map(|span| settings.expire_sessions(span)),
+        "queue_full" => choice(
+            value,
+            &[("drop_newest", QueueFull::DropNewest), ("drop_oldest", QueueFull::DropOldest)],
+        )
+        .map(|what| config.queue_full = what),
+        "queue_qos0_messages" => flag(value).map(|on| config.queue_qos0_offline = on),
+        "retain_available" => flag(value).map(|on| config.retain_available = on),
+        "sys_interval" => number(value, 0..=65_535)
+            .map(|seconds| config.sys_interval = Duration::from_secs(seconds)),
+        _ => return None,
+    })
+}
+
+/// Who may connect, and where.
+fn network(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
+    Some(match word {
+        "allow_anonymous" => flag(value).map(|on| settings.allow_anonymous = Some(on)),
+        "bind_address" => text(value).map(|host| settings.bind = Some(host)),
+        "listener" => listener(value).map(|listener| settings.listeners.push(listener)),
+        "password_file" => path(value).map(|file| settings.password_file = Some(file)),
+        "pid_file" => path(value).map(|file| settings.pid_file = Some(file)),
+        "port" => number(value, 0..=u16::MAX).map(|port| settings.port = Some(port)),
+        "set_tcp_nodelay" => flag(value).map(|on| settings.no_delay = on),
+        "shards" => number(value, 1..=128).map(|shards| settings.shards = Some(shards)),
+        "socket_domain" => choice(value, &[("ipv4", false), ("ipv6", true)]).and_then(|v6| {
+            let last = settings.listeners.last_mut();
+            let last = last.ok_or_else(|| wrong("it belongs behind a listener line"))?;
+            last.v6 = Some(v6);
+            Ok(())
+        }),
+        _ => return None,
+    })
+}
+
+/// The log.
+fn logging(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
+    let log = &mut settings.log;
+    Some(match word {
+        "connection_messages" => flag(value).map(|on| log.connections = on),
+        "log_dest" => destination(value).map(|destination| {
+            if !core::mem::replace(&mut log.destinations_given, true) {
+                log.destinations.clear();
+            }
+            match destination {
+                None => log.destinations.clear(),
+                Some(destination) => log.destinations.push(destination),
+            }
+        }),
+        "log_timestamp" => flag(value).map(|on| log.timestamp = on),
+        "log_timestamp_format" => match crate::log::check_time_format(value) {
+            Ok(()) => {
+                log.timestamp_format = Some(value.to_owned());
+                Ok(())
+            }
+            Err(why) => Err(Wrong::Value(why)),
+        },
+        "log_type" => {
+            if !core::mem::replace(&mut log.types_given, true) {
+                log.types = LogTypes::NONE;
+            }
+            let types = &mut log.types;
+            match value {
+                "all" => *types = LogTypes::ALL,
+                "none" => *types = LogTypes::NONE,
+                "debug" => types.debug = true,
+                "error" => types.error = true,
+                "information" => types.information = true,
+                "notice" => types.notice = true,
+                "subscribe" => types.subscribe = true,
+                "unsubscribe" => types.unsubscribe = true,
+                "warning" => types.warning = true,
+                "internal" | "websockets" => {
+                    return Some(Err(Wrong::Value(format!("not supported: '{value}'"))));
+                }
+                _ => return Some(Err(Wrong::Value(format!("unknown type '{value}'")))),
+            }
+            Ok(())
+        }
+        _ => return None,
+    })
+}
+
+/// Directives that allow one value only, the one that says how things are.
+fn fixed(word: &str, value: &str) -> Option<Obeyed> {
+    let only = |allowed: &str, why: &str| {
+        if value.eq_ignore_ascii_case(allowed) {
+            Ok(())
+        } else {
+            Err(Wrong::Value(format!("not supported: '{value}': {why}")))
+        }
+    };
+    Some(match word {
+        "max_inflight_bytes" => only("0", "bound max_inflight_messages instead"),
+        "per_listener_settings" => only("false", "all listeners are alike"),
+        "persistence" => only("false", "messages and sessions are kept in memory only"),
+        "protocol" => only("mqtt", "WebSocket is not there yet"),
+        "upgrade_outgoing_qos" => only("false", "the standard forbids it"),
+        _ => return None,
+    })
+}
+
+fn listener(value: &str) -> Result<ListenAt, Wrong> {
+    let (port, host) = match value.split_once(char::is_whitespace) {
+        Some((port, host)) => (port, Some(host.trim())),
+        None => (value, None),
+    };
+    let host = match host {
+        Some(path) if path.starts_with('/') => {
+            return Err(wrong("not supported: Unix sockets are not there yet"));
+        }
+        Some(extra) if extra.contains(char::is_whitespace) => {
+            return Err(wrong(&format!("'{extra}' is more than one address")));
+        }
+        host => host.map(str::to_owned),
+    };
+    Ok(ListenAt { port: number(port, 0..=u16::MAX)?, host, v6: None })
+}
+
+fn destination(value: &str) -> Result<Option<Destination>, Wrong> {
+    let (kind, rest) = value.split_once(char::is_whitespace).unwrap_or((value, ""));
+    match (kind, rest.trim()) {
+        ("none", "") => Ok(None),
+        ("stdout", "") => Ok(Some(Destination::Stdout)),
+        ("stderr", "") => Ok(Some(Destination::Stderr)),
+        ("file", file) => path(file).map(|file| Some(Destination::File(file))),
+        ("syslog" | "topic" | "dlt" | "android", _) => {
+            Err(Wrong::Value(format!("not supported: '{kind}' (use stdout, stderr or file)")))
+        }
+        _ => Err(Wrong::Value(format!("'{value}' is none of stdout, stderr, file PATH, none"))),
+    }
+}
+
+/// `14d`: a number and h, d, w, m or y.
+fn span(value: &str) -> Result<Duration, Wrong> {
+    let hours = match value.chars().last() {
+        Some('h') => 1,
+        Some('d') => 24,
+        Some('w') => 7 * 24,
+        Some('m') => 30 * 24,
+        Some('y') => 365 * 24,
+        _ => return Err(Wrong::Value(format!("'{value}' is not a number with h, d, w, m or y"))),
+    };
+    let count: u64 = number(&value[..value.len() - 1], 1..=1_000_000)?;
+    Ok(Duration::from_secs(count * hours * 3600))
+}
+
+fn wrong(why: &str) -> Wrong {
+    Wrong::Value(why.to_owned())
+}
+
+fn text(value: &str) -> Result<String, Wrong> {
+    if value.is_empty() { Err(wrong("needs a value")) } else { Ok(value.to_owned()) }
+}
+
+fn path(value: &str) -> Result<PathBuf, Wrong> {
+    text(value).map(PathBuf::from)
+}
+
+fn choice<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, Wrong> {
+    choices.iter().find(|(name, _)| value.eq_ignore_ascii_case(name)).map_or_else(
+        || {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            Err(Wrong::Value(format!("'{value}' is neither {}", names.join(" nor "))))
+        },
+        |&(_, choice)| Ok(choice),
+    )
+}
+
+fn flag(value: &str) -> Result<bool, Wrong> {
+    match value {
+        "1" => Ok(true),
+        "0" => Ok(false),
+        _ => choice(value, &[("true", true), ("false", false)]),
+    }
+}
+
+fn number<T>(value: &str, range: RangeInclusive<T>) -> Result<T, Wrong>
+where
+    T: FromStr + PartialOrd + Display,
+{
+    match value.parse() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => {
+            let (low, high) = range.into_inner();
+            Err(Wrong::Value(format!("'{value}' is not a number between {low} and {high}")))
+        }
+    }
+}
+
+/// A number, where 0 means no bound.
+fn unbounded(value: &str) -> Result<usize, Wrong> {
+    number(value, 0..=usize::MAX).map(|max| if max == 0 { usize::MAX } else { max })
+}
+
+/// A number, where -1 means no bound.
+fn count(value: &str) -> Result<usize, Wrong> {
+    number(value, -1..=i64::MAX).map(|max| usize::try_from(max).unwrap_or(usize::MAX))
+}

@@ -1,0 +1,235 @@
+//! Configurations as people have them, and their mistakes.
+
+use std::fs;
+use std::path::Path;
+
+use libmqtt_runtime::{Overload, QoS, QueueFull};
+
+use super::*;
+
+fn read(text: &str) -> Result<Settings, String> {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("broker.conf");
+    fs::write(&file, text).unwrap();
+    let mut settings = Settings::default();
+    let read = settings.read(&file).and_then(|()| settings.check());
+    let shorten =
+        |message: String| message.replace(&format!("{}/", directory.path().display()), "");
+    read.map(|()| settings).map_err(|failure| shorten(failure.message))
+}
+
+fn refused(text: &str, wanted: &str) {
+    assert_eq!(read(text).unwrap_err(), wanted, "{text}");
+}
+
+#[test]
+fn an_open_test_broker_is_configured() {
+    let settings = read("listener 1883\nallow_anonymous true\n").unwrap();
+    assert_eq!(settings.listeners, [ListenAt { port: 1883, host: None, v6: None }]);
+    assert!(settings.anonymous() && !settings.is_local());
+}
+
+#[test]
+fn a_broker_with_listeners_refuses_strangers_unless_told() {
+    assert!(read("").unwrap().anonymous());
+    assert!(read("max_qos 1").unwrap().is_local());
+    for text in ["listener 1883", "port 1883", "bind_address 127.0.0.1"] {
+        assert!(!read(text).unwrap().anonymous(), "{text}");
+    }
+    assert!(!read("allow_anonymous false").unwrap().anonymous());
+}
+
+#[test]
+fn a_guarded_broker_on_two_addresses_is_configured() {
+    let settings = read(
+        "# Place your local configuration here\r\n\
+         per_listener_settings false\r\n\
+         listener 1883 127.0.0.1\r\n\
+         \tlistener   1884  ::1 \r\n\
+         socket_domain ipv6\r\n\
+         \n\
+         password_file /etc/mosquitto/pass word\r\n\
+         persistence false\n\
+         log_dest file /var/log/m.log\n\
+         log_dest stdout\n\
+         log_type error\nlog_type notice\n\
+         log_timestamp_format %Y-%m-%dT%H:%M:%S\n\
+         connection_messages false\n\
+         pid_file /run/m.pid\n",
+    )
+    .unwrap();
+    let at = |port, host: &str, v6| ListenAt { port, host: Some(host.into()), v6 };
+    assert_eq!(settings.listeners, [at(1883, "127.0.0.1", None), at(1884, "::1", Some(true))]);
+    assert_eq!(settings.password_file.as_deref(), Some(Path::new("/etc/mosquitto/pass word")));
+    let log = &settings.log;
+    let file = Destination::File("/var/log/m.log".into());
+    assert_eq!(log.destinations, [file, Destination::Stdout]);
+    assert_eq!(log.types, LogTypes { error: true, notice: true, ..LogTypes::NONE });
+    assert_eq!(log.timestamp_format.as_deref(), Some("%Y-%m-%dT%H:%M:%S"));
+    assert!(!log.connections);
+    assert_eq!(settings.pid_file.as_deref(), Some(Path::new("/run/m.pid")));
+}
+
+#[test]
+fn limits_reach_the_broker() {
+    let settings = read(
+        "max_connections 7\nmax_inflight_messages 20\nmax_queued_messages 1000\n\
+         max_queued_bytes 4096\nqueue_qos0_messages true\nmax_packet_size 65536\n\
+         message_size_limit 1024\nmax_keepalive 120\npersistent_client_expiration 2w\n\
+         sys_interval 5\nretain_available false\nmax_topic_alias 3\nmax_qos 1\n\
+         allow_zero_length_clientid false\nset_tcp_nodelay false\nshards 3\n\
+         overload backpressure\nqueue_full drop_oldest\nupgrade_outgoing_qos false\n",
+    )
+    .unwrap();
+    let config = &settings.config;
+    assert_eq!(config.connections_max, 7);
+    assert_eq!(config.inflight_max, 20);
+    assert_eq!((config.queue_messages_max, config.queue_bytes_max), (1000, 4096));
+    assert!(config.queue_qos0_offline && !config.retain_available && !config.assign_client_ids);
+    assert_eq!((config.maximum_packet_size, settings.message_size_limit), (65_536, 1024));
+    assert_eq!(config.keep_alive_max_s, 120);
+    assert_eq!(config.session_expiry_max_s, 14 * 24 * 3600);
+    assert_eq!(config.session_expiry_v3_s, 14 * 24 * 3600);
+    assert_eq!(config.sys_interval.as_secs(), 5);
+    assert_eq!((config.topic_alias_maximum, config.maximum_qos), (3, QoS::AtLeastOnce));
+    assert_eq!((settings.no_delay, settings.shards), (false, Some(3)));
+    assert_eq!(
+        (config.overload, config.queue_full),
+        (Overload::Backpressure, QueueFull::DropOldest)
+    );
+}
+
+#[test]
+fn no_bound_is_written_as_mosquitto_does() {
+    let settings = read(
+        "max_connections -1\nmax_inflight_messages 0\nmax_queued_messages 0\nmax_queued_bytes 0\n\
+         max_inflight_bytes 0",
+    )
+    .unwrap();
+    assert_eq!(settings.config.connections_max, usize::MAX);
+    assert_eq!(settings.config.inflight_max, u16::MAX);
+    assert_eq!(settings.config.queue_messages_max, usize::MAX);
+    assert_eq!(settings.config.queue_bytes_max, usize::MAX);
+}
+
+#[test]
+fn errors_name_file_line_and_word() {
+    refused("max_qos 1\n\nlistner 1883", "broker.conf: line 3: unknown directive 'listner'");
+    refused("max_qos 7", "broker.conf: line 1: max_qos: '7' is not a number between 0 and 2");
+    refused("max_qos", "broker.conf: line 1: max_qos: '' is not a number between 0 and 2");
+    refused("listener x", "broker.conf: line 1: listener: 'x' is not a number between 0 and 65535");
+    refused("listener 1 a b", "broker.conf: line 1: listener: 'a b' is more than one address");
+    refused(
+        "allow_anonymous yes",
+        "broker.conf: line 1: allow_anonymous: 'yes' is neither true nor false",
+    );
+    refused("log_type noise", "broker.conf: line 1: log_type: unknown type 'noise'");
+    refused(
+        "socket_domain ipv4",
+        "broker.conf: line 1: socket_domain: it belongs behind a listener line",
+    );
+    refused("password_file", "broker.conf: line 1: password_file: needs a value");
+    refused(
+        "persistent_client_expiration 5",
+        "broker.conf: line 1: persistent_client_expiration: '5' is not a number with h, d, w, m or y",
+    );
+    refused(
+        "log_timestamp_format %!",
+        "broker.conf: line 1: log_timestamp_format: '%!' is not a format of strftime",
+    );
+    let nothing = Settings::default().read(Path::new("/nowhere/broker.conf")).unwrap_err();
+    assert_eq!(nothing.message, "/nowhere/broker.conf: No such file or directory (os error 2)");
+}
+
+#[test]
+fn what_mosquitto_has_and_we_have_not_is_said() {
+    refused("cafile /x", "broker.conf: line 1: not supported: cafile: TLS is not there yet");
+    refused(
+        "acl_file /x",
+        "broker.conf: line 1: not supported: acl_file: access control lists are not there yet",
+    );
+    refused(
+        "bridge_cafile x",
+        "broker.conf: line 1: not supported: bridge_cafile: bridges are not there",
+    );
+    refused(
+        "persistence true",
+        "broker.conf: line 1: persistence: not supported: 'true': messages and sessions are kept in memory only",
+    );
+    refused(
+        "listener 0 /run/m.sock",
+        "broker.conf: line 1: listener: not supported: Unix sockets are not there yet",
+    );
+    refused(
+        "protocol websockets",
+        "broker.conf: line 1: protocol: not supported: 'websockets': WebSocket is not there yet",
+    );
+    refused(
+        "log_dest syslog",
+        "broker.conf: line 1: log_dest: not supported: 'syslog' (use stdout, stderr or file)",
+    );
+}
+
+/// Every directive of mosquitto 2.0's manual is known.
+#[test]
+fn no_directive_of_mosquitto_is_called_unknown() {
+    let manual = "acl_file allow_anonymous allow_duplicate_messages allow_zero_length_clientid \
+        auth_opt_x auth_plugin auth_plugin_deny_special_chars auto_id_prefix autosave_interval \
+        autosave_on_changes check_retain_source clientid_prefixes connection_messages log_dest \
+        log_facility log_timestamp log_timestamp_format log_type max_inflight_bytes \
+        max_inflight_messages max_keepalive max_packet_size max_queued_bytes max_queued_messages \
+        memory_limit message_size_limit password_file per_listener_settings persistence \
+        persistence_file persistence_location persistent_client_expiration pid_file psk_file \
+        queue_qos0_messages retain_available set_tcp_nodelay sys_interval upgrade_outgoing_qos \
+        user bind_address bind_interface http_dir listener max_connections max_qos \
+        max_topic_alias mount_point port protocol socket_domain use_username_as_clientid \
+        websockets_log_level websockets_headers_size cafile capath certfile ciphers \
+        ciphers_tls1.3 crlfile dhparamfile keyfile require_certificate tls_engine \
+        tls_engine_kpass_sha1 tls_keyform tls_version use_identity_as_username \
+        use_subject_as_username psk_hint address addresses bridge_attempt_unsubscribe \
+        cleansession local_cleansession connection keepalive_interval idle_timeout local_clientid \
+        local_password local_username notifications notifications_local_only notification_topic \
+        remote_clientid remote_password remote_username restart_timeout round_robin start_type \
+        threshold topic try_private";
+    for word in manual.split_whitespace().chain(FLAGS.iter().copied()) {
+        if let Err(message) = read(&format!("{word} !")) {
+            assert!(!message.contains("unknown directive"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn limits_per_listener_must_be_alike() {
+    let two = "listener 1883\nmax_qos 1\nlistener 1884\n";
+    assert!(read(two).unwrap_err().starts_with("not supported: max_qos that is not the same"));
+    assert!(read(&format!("{two}max_qos 2")).is_err());
+    assert!(read(&format!("{two}max_qos 1")).is_ok());
+    assert!(read(&format!("max_connections 5\n{}", two.replace("max_qos 1\n", ""))).is_ok());
+    assert!(read("listener 1883\nmax_connections 5").is_ok());
+}
+
+#[test]
+fn a_directory_is_included_in_order() {
+    let directory = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(directory.path().join(name), text).unwrap();
+    write("b.conf", "max_qos 2\n");
+    write("A.conf", "max_qos 1\nmax_keepalive 30\n");
+    write("c.txt", "nonsense\n");
+    let include =
+        format!("max_qos 0\ninclude_dir {}\nmax_topic_alias 9\n", directory.path().display());
+    let settings = read(&include).unwrap();
+    assert_eq!(settings.config.maximum_qos, QoS::ExactlyOnce);
+    assert_eq!((settings.config.keep_alive_max_s, settings.config.topic_alias_maximum), (30, 9));
+
+    write("z.conf", "\ninclude_dir /\n");
+    let message = read(&include).unwrap_err();
+    assert!(
+        message.ends_with("z.conf: line 2: include_dir: not within an included file"),
+        "{message}"
+    );
+    assert!(
+        read("include_dir /nowhere")
+            .unwrap_err()
+            .starts_with("broker.conf: line 1: include_dir /nowhere: ")
+    );
+}
