@@ -180,7 +180,7 @@ impl DecodeError {
         }
     }
 
-    /// The normative statement broken, if it has an id in that version: `MQTT-1.5.4-1`.
+    /// The id of the normative statement broken, if that version gives it one; 3.1 gives none.
     pub fn statement(self, version: Version) -> Option<&'static str> {
         match version {
             Version::V31 => None,

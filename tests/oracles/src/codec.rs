@@ -2,6 +2,24 @@
 
 use libmqtt_codec::{DecodeError, Packet, Progress, Side, Version, frame};
 
+/// Whatever bytes a Client of 3.1 or 3.1.1 sends, [`stream_holds`].
+pub fn client_v3(input: &[u8]) {
+    stream_holds(input, Version::V31, Side::Client);
+    stream_holds(input, Version::V311, Side::Client);
+}
+
+/// Whatever bytes a Client of 5.0 sends, [`stream_holds`].
+pub fn client_v5(input: &[u8]) {
+    stream_holds(input, Version::V5, Side::Client);
+}
+
+/// Whatever bytes a broker sends, [`stream_holds`], in any version.
+pub fn server(input: &[u8]) {
+    for version in [Version::V31, Version::V311, Version::V5] {
+        stream_holds(input, version, Side::Server);
+    }
+}
+
 /// Reads `input` as a stream of packets that `from` sends in `version`, up to its end or its first
 /// error, and checks of each packet that it [`round_trips`], and of each boundary that it does not
 /// depend on how the stream is split.

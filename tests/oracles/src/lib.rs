@@ -7,6 +7,6 @@ mod codec;
 mod hex;
 mod table;
 
-pub use codec::{round_trips, stream_holds};
+pub use codec::{client_v3, client_v5, round_trips, server, stream_holds};
 pub use hex::hex;
 pub use table::{Row, table};
