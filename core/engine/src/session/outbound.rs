@@ -284,6 +284,12 @@ impl<T> Outbound<T> {
         self.all().filter_map(|flow| Some((flow.id, flow.kept.as_ref()?)))
     }
 
+    /// What was kept for each flow, in the order in which they started, to be changed.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        let aside = self.aside.iter_mut().flat_map(|aside| aside.flows.iter_mut());
+        aside.chain(&mut self.flows).filter_map(|flow| flow.kept.as_mut())
+    }
+
     /// Ends every flow and hands back what was kept, in order. Reserved identifiers stay.
     pub fn drain(&mut self) -> Vec<T> {
         let mut kept = Vec::with_capacity(self.len());
