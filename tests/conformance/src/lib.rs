@@ -1,0 +1,35 @@
+//! What the conformance tests stand on: peers that speak bytes, over the engines on virtual time.
+//!
+//! [`wire`] builds and reads packets without our codec, so that an error there cannot hide from
+//! the tests. [`World`] is a broker with its clock, a [`Peer`] a raw connection to it;
+//! [`ClientWorld`] is our client in front of a server double that the test scripts.
+#![forbid(unsafe_code)]
+
+mod client;
+pub mod coverage;
+mod peer;
+mod transport;
+pub mod vectors;
+pub mod wire;
+mod world;
+
+pub use client::ClientWorld;
+pub use libmqtt_engine::codec::Version;
+pub use peer::Peer;
+pub use transport::Transport;
+pub use world::{Rules, World};
+
+use core::time::Duration;
+
+/// 3.1.1 and 5.0, for duties that both have.
+pub const MODERN: [Version; 2] = [Version::V311, Version::V5];
+
+/// This many seconds.
+pub const fn secs(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// This many milliseconds.
+pub const fn millis(milliseconds: u64) -> Duration {
+    Duration::from_millis(milliseconds)
+}

@@ -1,0 +1,7 @@
+//! MQTT 3.1.1.
+
+mod connect;
+mod flow;
+mod publish;
+mod subscribe;
+mod unnumbered;
