@@ -27,21 +27,9 @@ impl<'a> Properties<'a> {
         carrier: Carrier,
         from: Side,
     ) -> Result<Properties<'a>, DecodeError> {
-        let allowed = carrier.allowed(from);
-        let mut reader = Reader::new(wire);
-        let mut seen = 0;
-        while !reader.is_empty() {
-            let byte = reader.u8()?;
-            let id = PropertyId::from_u8(byte).ok_or(DecodeError::PropertyUnknown(byte))?;
-            if allowed & id.bit() == 0 {
-                return Err(misplaced(id, carrier));
-            }
-            if seen & id.bit() & !carrier.repeatable() != 0 {
-                return Err(DecodeError::PropertyRepeated(id));
-            }
-            seen |= id.bit();
-            Property::read(id, &mut reader)?;
-        }
+        walk(wire, carrier, carrier.allowed(from), |id, reader| {
+            Property::read(id, reader).map(drop)
+        })?;
         Ok(Properties { wire })
     }
 
@@ -81,22 +69,7 @@ impl<'a> Properties<'a> {
         if self.wire.len() > VARINT_MAX as usize {
             return Err(EncodeError::PacketTooLarge);
         }
-        let allowed = carrier.allowed(Side::Client) | carrier.allowed(Side::Server);
-        let mut reader = Reader::new(self.wire);
-        let mut seen = 0;
-        while !reader.is_empty() {
-            let byte = reader.u8()?;
-            let id = PropertyId::from_u8(byte).ok_or(DecodeError::PropertyUnknown(byte))?;
-            if allowed & id.bit() == 0 {
-                return Err(DecodeError::PropertyNotAllowed(id).into());
-            }
-            if seen & id.bit() & !carrier.repeatable() != 0 {
-                return Err(DecodeError::PropertyRepeated(id).into());
-            }
-            seen |= id.bit();
-            id.skip(&mut reader)?;
-        }
-        Ok(())
+        Ok(walk(self.wire, carrier, carrier.anybodys(), PropertyId::skip)?)
     }
 
     /// Appends Property Length and properties, checked by [`Properties::encoded_len_in`].
@@ -147,11 +120,36 @@ impl<'a> Properties<'a> {
     }
 }
 
+/// Goes through a section, property by property: `allowed` and unrepeated ones, whose values are
+/// for `value` to take.
+#[inline]
+fn walk<'a>(
+    wire: &'a [u8],
+    carrier: Carrier,
+    allowed: u64,
+    value: impl Fn(PropertyId, &mut Reader<'a>) -> Result<(), DecodeError>,
+) -> Result<(), DecodeError> {
+    let mut reader = Reader::new(wire);
+    let mut seen = 0;
+    while !reader.is_empty() {
+        let byte = reader.u8()?;
+        let id = PropertyId::from_u8(byte).ok_or(DecodeError::PropertyUnknown(byte))?;
+        if allowed & id.bit() == 0 {
+            return Err(misplaced(id, carrier));
+        }
+        if seen & id.bit() & !carrier.repeatable() != 0 {
+            return Err(DecodeError::PropertyRepeated(id));
+        }
+        seen |= id.bit();
+        value(id, &mut reader)?;
+    }
+    Ok(())
+}
+
 /// Why a property may not stand in `carrier` when one side sends it.
 #[cold]
 fn misplaced(id: PropertyId, carrier: Carrier) -> DecodeError {
-    let somebodys = carrier.allowed(Side::Client) | carrier.allowed(Side::Server);
-    if somebodys & id.bit() == 0 {
+    if carrier.anybodys() & id.bit() == 0 {
         DecodeError::PropertyNotAllowed(id) // V5-U07
     } else {
         DecodeError::PropertyWrongSender(id) // v5 [MQTT-3.3.4-6] [MQTT-3.14.2-2]

@@ -447,6 +447,11 @@ impl Carrier {
         }
     }
 
+    /// The properties that one side or the other may send here.
+    pub(crate) fn anybodys(self) -> u64 {
+        self.allowed(Side::Client) | self.allowed(Side::Server)
+    }
+
     /// The properties that may stand here more than once, as a set of bits by identifier.
     pub(crate) fn repeatable(self) -> u64 {
         match self {

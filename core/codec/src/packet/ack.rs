@@ -1,10 +1,8 @@
 //! PUBACK, PUBREC, PUBREL, PUBCOMP: one type. MQTT 5.0 §3.4 to §3.7.
 
-use super::encoding;
+use super::{encoding, outcome};
 use crate::wire::Reader;
-use crate::{
-    Carrier, DecodeError, EncodeError, PacketId, PacketType, Properties, Reason, Side, Version,
-};
+use crate::{DecodeError, EncodeError, PacketId, PacketType, Properties, Reason, Side, Version};
 
 /// Which of the four acknowledgements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -62,18 +60,8 @@ impl<'a> Ack<'a> {
     ) -> Result<Ack<'a>, DecodeError> {
         let mut reader = Reader::new(body);
         let packet_id = reader.packet_id()?;
-        let mut ack =
-            Ack { kind, packet_id, reason: Reason::Success, properties: Properties::EMPTY };
-        // Both may be left out at the end, in this order. V5-U39
-        if version.has_properties() && !reader.is_empty() {
-            ack.reason = Reason::decode(reader.u8()?, kind.packet_type(), from)?;
-            if !reader.is_empty() {
-                let carrier = Carrier::Packet(kind.packet_type());
-                ack.properties = reader.properties(version, carrier, from)?;
-            }
-        }
-        reader.finish()?;
-        Ok(ack)
+        let (reason, properties) = outcome::read(reader, version, kind.packet_type(), from)?;
+        Ok(Ack { kind, packet_id, reason, properties })
     }
 
     #[inline]
@@ -82,22 +70,14 @@ impl<'a> Ack<'a> {
         if !version.has_properties() {
             return Ok(2);
         }
-        if self.properties.is_empty() {
-            return Ok(if self.reason == Reason::Success { 2 } else { 3 });
-        }
-        Ok(3 + self.properties.encoded_len_in(Carrier::Packet(self.kind.packet_type()))?)
+        Ok(2 + outcome::len(self.reason, self.properties, self.kind.packet_type())?)
     }
 
     #[inline]
     fn put_body(&self, version: Version, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.packet_id.get().to_be_bytes());
         if version.has_properties() {
-            if !self.properties.is_empty() {
-                out.push(self.reason as u8);
-                self.properties.put(out);
-            } else if self.reason != Reason::Success {
-                out.push(self.reason as u8);
-            }
+            outcome::put(self.reason, self.properties, out);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! DISCONNECT. MQTT 5.0 §3.14.
 
-use super::encoding;
+use super::{encoding, outcome};
 use crate::wire::Reader;
-use crate::{Carrier, DecodeError, EncodeError, PacketType, Properties, Reason, Side, Version};
+use crate::{DecodeError, EncodeError, PacketType, Properties, Reason, Side, Version};
 
 /// The last packet of a Network Connection; before 5.0 only a Client sends it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,18 +19,9 @@ impl<'a> Disconnect<'a> {
         version: Version,
         from: Side,
     ) -> Result<Disconnect<'a>, DecodeError> {
-        let mut reader = Reader::new(body);
-        let mut packet = Disconnect { reason: Reason::Success, properties: Properties::EMPTY };
-        // Both may be left out at the end, in this order. V5-U45
-        if version.has_properties() && !reader.is_empty() {
-            packet.reason = Reason::decode(reader.u8()?, PacketType::Disconnect, from)?;
-            if !reader.is_empty() {
-                let carrier = Carrier::Packet(PacketType::Disconnect);
-                packet.properties = reader.properties(version, carrier, from)?;
-            }
-        }
-        reader.finish()?;
-        Ok(packet)
+        let reader = Reader::new(body);
+        let (reason, properties) = outcome::read(reader, version, PacketType::Disconnect, from)?;
+        Ok(Disconnect { reason, properties })
     }
 
     fn body_len(&self, version: Version) -> Result<usize, EncodeError> {
@@ -43,20 +34,12 @@ impl<'a> Disconnect<'a> {
                 Err(EncodeError::NotInVersion)
             };
         }
-        if self.properties.is_empty() {
-            return Ok(usize::from(self.reason != Reason::Success));
-        }
-        Ok(1 + self.properties.encoded_len_in(Carrier::Packet(PacketType::Disconnect))?)
+        outcome::len(self.reason, self.properties, PacketType::Disconnect)
     }
 
     fn put_body(&self, version: Version, out: &mut Vec<u8>) {
         if version.has_properties() {
-            if !self.properties.is_empty() {
-                out.push(self.reason as u8);
-                self.properties.put(out);
-            } else if self.reason != Reason::Success {
-                out.push(self.reason as u8);
-            }
+            outcome::put(self.reason, self.properties, out);
         }
     }
 }

@@ -5,6 +5,7 @@ mod auth;
 mod connack;
 mod connect;
 mod disconnect;
+mod outcome;
 mod publish;
 mod subscribe;
 mod unsubscribe;
