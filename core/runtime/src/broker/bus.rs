@@ -44,6 +44,8 @@ pub(super) struct Lane {
     batches: AtomicUsize,
     /// Bytes of `Note::Publish`es in it.
     publish_bytes: AtomicUsize,
+    /// The shard has read its last.
+    quiesced: AtomicBool,
 }
 
 /// What the threads of a broker have in common.
@@ -71,6 +73,7 @@ impl Bus {
             inbox,
             batches: AtomicUsize::new(0),
             publish_bytes: AtomicUsize::new(0),
+            quiesced: AtomicBool::new(false),
         };
         Bus {
             clock,
@@ -156,8 +159,12 @@ impl Bus {
         self.stopping.load(Ordering::Acquire)
     }
 
-    /// A shard has read its last, and what it had for other shards is in their inboxes.
-    pub(super) fn quiesced(&self) {
+    /// A shard has read its last, and what it had for other shards is in their inboxes; or its
+    /// thread has ended.
+    pub(super) fn quiesced(&self, shard: ShardId) {
+        if self.lane(shard).quiesced.swap(true, Ordering::AcqRel) {
+            return;
+        }
         if self.quiesced.fetch_add(1, Ordering::AcqRel) + 1 == self.lanes.len() {
             for lane in &self.lanes {
                 drop(lane.inbox.push(Note::Finish));

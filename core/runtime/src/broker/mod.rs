@@ -107,6 +107,7 @@ impl Broker {
                 Ok(Err(error)) => bus.fail(which, format_args!("{error}")),
                 Err(_) => bus.fail(which, format_args!("it panicked")),
             }
+            bus.quiesced(which);
             bus.inbox(which).close();
             bus.thread_ends();
         });

@@ -192,7 +192,7 @@ impl ShardLoop {
                 self.phase = Phase::Quiescing(until);
                 // What its inputs so far have for other shards goes out before it says so.
                 self.settle(now);
-                self.bus.quiesced();
+                self.bus.quiesced(self.which);
             }
             Note::Finish => {
                 if let Phase::Quiescing(until) = self.phase {
