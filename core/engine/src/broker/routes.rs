@@ -60,13 +60,10 @@ impl Route {
             index.matches(topic, &mut |hit| match hit {
                 Hit::Subscriber(subscriber) => all.push(target(subscriber, 0)),
                 Hit::Group(group) => {
-                    let online = group.members.iter().any(|member| member.online);
-                    let members: Vec<Target> = group
-                        .members
-                        .iter()
-                        .filter(|member| member.online == online)
-                        .map(|member| target(&member.subscriber, group.id))
-                        .collect();
+                    let online = group.online();
+                    let some = if online.is_empty() { &group.members[..] } else { online };
+                    let members: Vec<Target> =
+                        some.iter().map(|member| target(&member.subscriber, group.id)).collect();
                     if !members.is_empty() {
                         let next = turns
                             .iter()
