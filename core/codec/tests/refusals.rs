@@ -268,6 +268,8 @@ fn a_packet_that_lacks_what_it_must_have_is_refused() {
     };
     let no_local = DecodeError::NoLocalOnShared.into();
     assert_eq!(SubscriptionsBuf::new().push(shared), Err(no_local));
+    let ordinary = Subscription { filter: "$shared/t", ..shared };
+    assert_eq!(SubscriptionsBuf::new().push(ordinary), Ok(()));
 }
 
 #[test]

@@ -268,6 +268,14 @@ fn a_reason_code_stands_exactly_where_the_table_says() {
             }
         }
     }
+    for &reason in Reason::ALL {
+        for packet in TYPES.filter_map(PacketType::from_u8) {
+            for side in SIDES {
+                let expected = listed.contains(&(reason as u8, packet, side == Side::Client));
+                assert_eq!(reason.allowed_in(packet, side), expected, "{reason} in {packet:?}");
+            }
+        }
+    }
     let known: BTreeSet<u8> = Reason::ALL.iter().map(|&reason| reason as u8).collect();
     assert_eq!(known, values);
 }
