@@ -38,7 +38,7 @@ impl Shard {
         let connect = match frame.decode(Version::V5, Side::Client) {
             Ok(Packet::Connect(connect)) => connect,
             Ok(_) => return self.refuse(now, link, Reason::ProtocolError, ""),
-            Err(error) => return self.refuse_malformed(link, error),
+            Err(error) => return self.refuse_malformed(link, frame, error),
         };
         let home = match connect.client_id {
             "" => self.which,
@@ -376,14 +376,16 @@ impl Shard {
     }
 
     /// A CONNECT that cannot be read. v5 [MQTT-3.1.4-1] v311 [MQTT-3.1.4-1]
-    fn refuse_malformed(&mut self, link: LinkId, error: DecodeError) -> Next {
-        // A client that asks for another version learns why: it can ask for less. Later
-        // versions than 5.0 will understand a CONNACK of 5.0, others one of 3.1.1.
-        // v5 [MQTT-3.1.2-2] v311 [MQTT-3.1.2-2]
-        if let DecodeError::ProtocolLevel(level) = error
+    fn refuse_malformed(&mut self, link: LinkId, frame: &Frame<'_>, error: DecodeError) -> Next {
+        // A client of 5.0 learns what was wrong, an older one only that it asked for a version
+        // that we do not speak. v5 [MQTT-3.1.2-2] v311 [MQTT-3.1.2-2]
+        let version = Connect::answer_version(frame).filter(|version| {
+            *version == Version::V5 || matches!(error, DecodeError::ProtocolLevel(_))
+        });
+        if let Some(version) = version
             && let Some(found) = self.tables.links.get_mut(link.index, link.generation)
         {
-            found.version = if (5..0x80).contains(&level) { Version::V5 } else { Version::V311 };
+            found.version = version;
             return self.refuse_connect(link, error.reason(), "");
         }
         self.drop_link(link, error.reason());
