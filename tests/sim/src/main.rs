@@ -1,0 +1,122 @@
+//! Runs seeds: `libmqtt-sim [--seed N] [--count N] [--verbose] [--fault NAME]`.
+#![forbid(unsafe_code)]
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use lexopt::prelude::*;
+use libmqtt_sim::{Fault, Plan, What, hash, line, replay, run};
+
+const HELP: &str = "\
+Runs clients and a broker on virtual time and checks what they do.
+
+  --seed N      the first seed (default 0)
+  --count N     how many seeds (default 1)
+  --verbose     print everything that is observed
+  --fault NAME  break something on purpose, to see it found
+  --until-found stop at the first seed that finds something
+";
+
+struct Options {
+    seed: u64,
+    count: u64,
+    verbose: bool,
+    fault: Option<Fault>,
+    until_found: bool,
+}
+
+fn options() -> Result<Options, lexopt::Error> {
+    let mut options =
+        Options { seed: 0, count: 1, verbose: false, fault: None, until_found: false };
+    let mut parser = lexopt::Parser::from_env();
+    while let Some(arg) = parser.next()? {
+        match arg {
+            Long("seed") => options.seed = parser.value()?.parse()?,
+            Long("count") => options.count = parser.value()?.parse()?,
+            Long("verbose") => options.verbose = true,
+            Long("until-found") => options.until_found = true,
+            Long("fault") => {
+                let name = parser.value()?.string()?;
+                let known = Fault::ALL.iter().find(|(other, _)| *other == name);
+                let Some((_, fault)) = known else {
+                    let names: Vec<_> = Fault::ALL.iter().map(|(name, _)| *name).collect();
+                    return Err(format!("no such fault; there are {}", names.join(" ")).into());
+                };
+                options.fault = Some(*fault);
+            }
+            Long("help") | Short('h') => {
+                print!("{HELP}");
+                std::process::exit(0);
+            }
+            other => return Err(other.unexpected()),
+        }
+    }
+    Ok(options)
+}
+
+fn main() -> ExitCode {
+    let options = match options() {
+        Ok(options) => options,
+        Err(error) => {
+            eprintln!("{error}\n\n{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut found = 0;
+    let mut done = 0;
+    for seed in options.seed..options.seed.saturating_add(options.count) {
+        found += u64::from(!one(seed, &options, &mut seen));
+        done += 1;
+        if found > 0 && options.until_found {
+            break;
+        }
+    }
+    println!("{done} seeds, {found} with something wrong");
+    for (what, count) in seen {
+        println!("  {count:>10}  {what}");
+    }
+    if found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Runs a seed; whether all was well.
+fn one(seed: u64, options: &Options, seen: &mut BTreeMap<&'static str, u64>) -> bool {
+    let plan = Plan::new(seed, options.fault);
+    // A panic of the engine should name its seed too.
+    let result = std::panic::catch_unwind(|| run(&plan));
+    let Ok(run) = result else {
+        println!("seed {seed}: panic\n  replay: {}", replay(seed));
+        return false;
+    };
+    if options.verbose {
+        println!("{plan:#?}");
+        let mut versions = BTreeMap::new();
+        for obs in &run.trace {
+            let conn = match &obs.what {
+                What::Dialled { conn, actor } => {
+                    versions.insert(*conn, plan.actors[*actor].version);
+                    None
+                }
+                What::FromClient { conn, .. }
+                | What::ToBroker { conn, .. }
+                | What::Answered { conn, .. }
+                | What::FromBroker { conn, .. }
+                | What::ToClient { conn, .. } => Some(*conn),
+                _ => None,
+            };
+            let version = conn.and_then(|conn| versions.get(&conn).copied());
+            println!("{}", line(obs, version.unwrap_or(libmqtt_sim::plan::ANY_VERSION)));
+        }
+        println!("trace {:016x}, {} observations", hash(&run.trace), run.trace.len());
+    }
+    for (what, count) in run.seen {
+        *seen.entry(what).or_default() += count;
+    }
+    for violation in run.violations.iter().take(12) {
+        println!("seed {seed}, {:.3} ms: {}", violation.at as f64 / 1e6, violation.what);
+    }
+    if !run.violations.is_empty() {
+        println!("  {} violations; replay: {}", run.violations.len(), replay(seed));
+    }
+    run.violations.is_empty()
+}
