@@ -66,6 +66,11 @@ class Broker:
         """A bare connection to it."""
         return socket.create_connection(("127.0.0.1", self.port), PATIENCE)
 
+    def many(self, count, version, qos):
+        """As many messages at once as it is good for: mosquitto 2.0.11 sends more QoS 2 messages
+        than the Receive Maximum (20) of mosquitto_sub in 5.0, which then gives up."""
+        return 20 if (self.kind, version, qos) == ("mosquitto", "5.0", 2) else count
+
     def stop(self):
         """Asks it to end; gives its exit status and the seconds it took."""
         begun = time.monotonic()

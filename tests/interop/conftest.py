@@ -37,6 +37,8 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("broker,program", pairs, ids=ids, indirect=True, scope="session")
     elif "broker" in metafunc.fixturenames:
         metafunc.parametrize("broker", [chosen], indirect=True, scope="session")
+    if "publisher" in metafunc.fixturenames:
+        metafunc.parametrize("publisher", OTHERS + ["libmqtt"] * (chosen == "libmqtt"))
     if "version" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("versions")
         metafunc.parametrize("version", mark.args if mark else VERSIONS)

@@ -36,8 +36,8 @@ class Message(NamedTuple):
 class Refused(Exception):
     """The broker refused the connection, with this reason code."""
 
-    def __init__(self, reason):
-        super().__init__(reason)
+    def __init__(self, reason, *details):
+        super().__init__(reason, *details)
         self.reason = reason
 
 
@@ -88,62 +88,63 @@ class Process:
 # ---- command line tools
 
 
+TOOL_VERSIONS = {"3.1": "mqttv31", "3.1.1": "mqttv311", "5.0": "mqttv5"}
+TOOL_FORMAT = "MESSAGE\t%q\t%r\t%t\t%x\t%F\t%E\t%C\t%R\t%D\t%P\t%S"
+TOOL_PROPERTIES = {
+    "format": lambda v: [("payload-format-indicator", str(v))],
+    "expiry": lambda v: [("message-expiry-interval", str(v))],
+    "content_type": lambda v: [("content-type", v)],
+    "response_topic": lambda v: [("response-topic", v)],
+    "correlation": lambda v: [("correlation-data", bytes.fromhex(v).decode())],
+    "user": lambda v: [("user-property", name, value) for name, value in v],
+}
+
+
 class Tools:
     """A pair of commands with mosquitto_sub's and mosquitto_pub's options."""
-
-    VERSION = {"3.1": "mqttv31", "3.1.1": "mqttv311", "5.0": "mqttv5"}
-    FORMAT = "MESSAGE\t%q\t%r\t%t\t%x\t%F\t%E\t%C\t%R\t%D\t%P\t%S"
 
     def __init__(self, sub, pub):
         self.sub, self.pub = sub, pub
         self.open = []
 
     def another(self):
+        """Tools that share no process with these."""
         return self
 
     def close(self):
-        for subscriber in self.open:
+        for subscriber in list(self.open):
             subscriber.end("kill")
-        self.open.clear()
 
-    def common(self, broker, version, username=None, password=None):
-        args = ["-h", "127.0.0.1", "-p", str(broker.port), "-V", self.VERSION[version]]
-        if username is not None:
-            args += ["-u", username, "-P", password]
-        return args
-
-    def subscribe(
-        self,
-        broker,
-        *filters,
-        version,
-        qos=0,
-        client_id=None,
-        clean=True,
-        will=None,
-        identifier=None,
-        **auth,
+    @staticmethod
+    def connection(
+        broker, version, client_id=None, clean=True, will=None, username=None, password=None
     ):
-        args = [*self.sub, *self.common(broker, version, **auth), "-d", "-F", self.FORMAT]
-        args += ["-q", str(qos), *(x for f in filters for x in ("-t", f))]
+        args = ["-h", "127.0.0.1", "-p", str(broker.port), "-V", TOOL_VERSIONS[version]]
         if client_id is not None:
             args += ["-i", client_id]
         if not clean:
             args += ["-c", *(["-x", "1000"] if version == "5.0" else [])]
-        if identifier:
-            args += ["-D", "subscribe", "subscription-identifier", str(identifier)]
         if will:
             args += ["--will-topic", will.topic, "--will-payload", will.payload.decode()]
             args += ["--will-qos", str(will.qos), *(["--will-retain"] if will.retain else [])]
+        if username is not None:
+            args += ["-u", username, "-P", password]
+        return args
+
+    def subscribe(self, broker, *filters, version, qos=0, identifier=None, **connection):
+        args = [*self.sub, *self.connection(broker, version, **connection)]
+        args += ["-d", "-F", TOOL_FORMAT, "-q", str(qos), *(x for f in filters for x in ("-t", f))]
+        if identifier:
+            args += ["-D", "subscribe", "subscription-identifier", str(identifier)]
         return ToolSubscriber(self, args)
 
     def publish(
-        self, broker, topic, *payloads, version, qos=0, retain=False, properties=None, **auth
+        self, broker, topic, *payloads, version, qos=0, retain=False, properties=None, **connection
     ):
-        args = [*self.pub, *self.common(broker, version, **auth), "-t", topic, "-q", str(qos)]
-        args += ["-r"] if retain else []
+        args = [*self.pub, *self.connection(broker, version, **connection)]
+        args += ["-t", topic, "-q", str(qos), *(["-r"] if retain else [])]
         for name, value in (properties or {}).items():
-            for words in self.NAMES[name](value):
+            for words in TOOL_PROPERTIES[name](value):
                 args += ["-D", "publish", *words]
         if len(payloads) > 1:
             args, given = [*args, "-l"], b"".join(p + b"\n" for p in payloads)
@@ -153,16 +154,7 @@ class Tools:
             args, given = [*args, "-n"], b""
         done = subprocess.run(args, input=given, capture_output=True, timeout=PATIENCE, check=False)
         if done.returncode:
-            raise Refused(done.returncode)
-
-    NAMES = {
-        "format": lambda v: [("payload-format-indicator", str(v))],
-        "expiry": lambda v: [("message-expiry-interval", str(v))],
-        "content_type": lambda v: [("content-type", v)],
-        "response_topic": lambda v: [("response-topic", v)],
-        "correlation": lambda v: [("correlation-data", bytes.fromhex(v).decode())],
-        "user": lambda v: [("user-property", name, value) for name, value in v],
-    }
+            raise Refused(done.returncode, done.stderr.decode())
 
 
 class ToolSubscriber(Subscriber):
@@ -176,7 +168,7 @@ class ToolSubscriber(Subscriber):
             assert self.ready.wait(PATIENCE), f"no SUBACK for {args}"
             if not self.subscribed:
                 errors.seek(0)
-                raise Refused(self.end("terminate")) from RuntimeError(errors.read())
+                raise Refused(self.end("terminate"), errors.read())
 
     def heard(self, line):
         if line is None:
@@ -282,20 +274,22 @@ class Library:
             password=password,
             will=will,
         )
-        client.session_present = client.wait("connected")["session_present"]
+        connected = client.wait("connected")
+        # MQTT 3.1 has no such flag.
+        client.session_present = None if version == "3.1" else connected["session_present"]
         return client
 
-    def subscribe(self, broker, *filters, version, qos=0, identifier=None, **options):
-        client = self.client(broker, version, **options)
+    def subscribe(self, broker, *filters, version, qos=0, identifier=None, **connection):
+        client = self.client(broker, version, **connection)
         self.tell(client.name, "subscribe", filters=filters, qos=qos, identifier=identifier)
         reasons = client.wait("subscribed")["reasons"]
         assert reasons == [qos] * len(filters), reasons
         return client
 
     def publish(
-        self, broker, topic, *payloads, version, qos=0, retain=False, properties=None, **auth
+        self, broker, topic, *payloads, version, qos=0, retain=False, properties=None, **connection
     ):
-        client = self.client(broker, version, **auth)
+        client = self.client(broker, version, **connection)
         self.tell(
             client.name,
             "publish",
