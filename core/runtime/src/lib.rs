@@ -8,6 +8,7 @@
 //! writes to the terminal: log lines go to a [`Log`].
 #![forbid(unsafe_code)]
 
+pub mod auth;
 mod broker;
 mod clock;
 mod inbox;
