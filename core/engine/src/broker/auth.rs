@@ -1,7 +1,9 @@
 //! Questions to hooks and their answers; enhanced authentication. MQTT 5.0 §4.12.
 
 use bytes::Bytes;
-use libmqtt_codec::{Auth, Connect, Frame, Packet, PropertiesBuf, Property, Reason, Side, Version};
+use libmqtt_codec::{
+    Auth, Connect, Frame, Packet, PacketType, PropertiesBuf, Property, Reason, Side, Version,
+};
 
 use super::link::{Question, Waiting};
 use super::shard::Next;
@@ -75,7 +77,11 @@ impl Shard {
                     let data = data.clone();
                     self.accept(now, link, &waiting, data)
                 }
-                verdict => self.refuse_connect(link, denial(&verdict), "will is not allowed"),
+                verdict => self.refuse_connect(
+                    link,
+                    denial(&verdict, PacketType::ConnAck),
+                    "will is not allowed",
+                ),
             },
             Question::Publish => {
                 let Some(found) = self.tables.links.get(link.index, link.generation) else {
@@ -128,7 +134,9 @@ impl Shard {
                 Next::Go
             }
             Verdict::Challenge(_) => self.refuse_connect(link, Reason::NotAuthorized, ""),
-            Verdict::Deny(reason) => self.refuse_connect(link, reason, ""),
+            Verdict::Deny(reason) => {
+                self.refuse_connect(link, sayable(reason, PacketType::ConnAck), "")
+            }
             Verdict::Later => self.wait(link, waiting, ticket),
         }
     }
@@ -226,7 +234,10 @@ impl Shard {
             Verdict::Allow => (Reason::Success, None),
             Verdict::AllowWith(data) => (Reason::Success, Some(data)),
             Verdict::Challenge(data) => (Reason::ContinueAuthentication, Some(data)),
-            Verdict::Deny(reason) => return self.refuse(now, link, reason, ""), // v5 [MQTT-4.12.1-2]
+            Verdict::Deny(reason) => {
+                let reason = sayable(reason, PacketType::Disconnect);
+                return self.refuse(now, link, reason, ""); // v5 [MQTT-4.12.1-2]
+            }
             Verdict::Later => return self.wait(link, waiting, ticket),
         };
         if let Some(found) = self.tables.links.get_mut(link.index, link.generation) {
@@ -253,10 +264,19 @@ impl Shard {
     }
 }
 
-/// The Reason Code of a verdict that does not allow.
-pub(super) fn denial(verdict: &Verdict) -> Reason {
+/// The Reason Code of a verdict that does not allow, as a packet of this type can say it.
+pub(super) fn denial(verdict: &Verdict, packet: PacketType) -> Reason {
     match verdict {
-        Verdict::Deny(reason) => *reason,
+        Verdict::Deny(reason) => sayable(*reason, packet),
         _ => Reason::NotAuthorized,
+    }
+}
+
+/// A failure that comes from the host program, as a packet of this type can say it.
+/// v5 [MQTT-3.2.2-8] [MQTT-3.4.2-1] [MQTT-3.5.2-1] [MQTT-3.9.3-2] [MQTT-3.14.2-1]
+pub(super) fn sayable(reason: Reason, packet: PacketType) -> Reason {
+    match reason.is_error() && reason.allowed_in(packet, Side::Server) {
+        true => reason,
+        false => Reason::ImplementationSpecificError,
     }
 }

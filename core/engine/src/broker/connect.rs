@@ -9,6 +9,7 @@ use libmqtt_codec::{
     PropertiesBuf, Property, QoS, Reason, Side, Version,
 };
 
+use super::auth::sayable;
 use super::link::{Extras, Question, State, Waiting};
 use super::session::{NEVER, Session};
 use super::shard::{Next, Timer};
@@ -171,7 +172,10 @@ impl Shard {
                 waiting.what = Question::Will(data);
                 self.wait(link, waiting, ticket)
             }
-            Verdict::Deny(reason) => self.refuse_connect(link, reason, "will is not allowed"),
+            Verdict::Deny(reason) => {
+                let reason = sayable(reason, PacketType::ConnAck);
+                self.refuse_connect(link, reason, "will is not allowed")
+            }
             Verdict::Challenge(_) => self.refuse_connect(link, Reason::NotAuthorized, ""),
         }
     }

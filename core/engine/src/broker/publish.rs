@@ -1,6 +1,6 @@
 //! PUBLISH from clients and the acknowledgements of both directions. MQTT 5.0 §3.3, §4.3.
 
-use libmqtt_codec::{Ack, AckKind, Frame, Publish, QoS, Reason, Version};
+use libmqtt_codec::{Ack, AckKind, Frame, PacketType, Publish, QoS, Reason, Version};
 
 use super::auth::denial;
 use super::link::{Question, Waiting};
@@ -81,8 +81,11 @@ impl Shard {
                 self.tables.write_ack(link.index, Ack::new(AckKind::PubRec, id));
                 return Next::Go;
             }
-            // v5 [MQTT-3.3.4-7]; QoS 1 is acknowledged before the next packet is read.
-            if session.inbound.len() >= usize::from(config.receive_maximum) {
+            // v5 [MQTT-3.3.4-7]; QoS 1 is acknowledged before the next packet is read. Before 5.0
+            // the client was told no number, and its identifiers are the bound.
+            if session.client.version == Version::V5
+                && session.inbound.len() >= usize::from(config.receive_maximum)
+            {
                 let text = "too many QoS 2 messages without PUBREL";
                 return self.refuse(now, link, Reason::ReceiveMaximumExceeded, text);
             }
@@ -127,7 +130,7 @@ impl Shard {
                     false => Reason::NoMatchingSubscribers,
                 }
             }
-            verdict => denial(&verdict),
+            verdict => denial(&verdict, PacketType::PubAck),
         };
         // v5 [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] v311 [MQTT-3.3.4-1] [MQTT-4.3.2-2]
         if let Some(packet_id) = publish.packet_id {

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use libmqtt_codec::{
-    DecodeError, Disconnect, Frame, Packet, Progress, Properties, PropertiesBuf, Property, Publish,
-    Reason, Side, Version, frame,
+    DecodeError, Disconnect, Frame, Packet, PacketType, Progress, Properties, PropertiesBuf,
+    Property, Publish, Reason, Side, Version, frame,
 };
 
 use super::deliver::Tables;
@@ -382,6 +382,10 @@ impl Shard {
             return false;
         };
         let link = LinkId { index, generation: self.tables.links.generation(index) };
+        let reason = match reason.allowed_in(PacketType::Disconnect, Side::Server) {
+            true => reason,
+            false => Reason::AdministrativeAction, // v5 [MQTT-3.14.2-1]
+        };
         self.refuse(now, link, reason, "");
         true
     }

@@ -1,8 +1,8 @@
 //! SUBSCRIBE and UNSUBSCRIBE. MQTT 5.0 §3.8 to §3.11.
 
 use libmqtt_codec::{
-    Frame, Packet, Properties, QoS, Reason, RetainHandling, SubAck, Subscribe, Subscription,
-    TopicFilter, UnsubAck, Unsubscribe, Version,
+    Frame, Packet, PacketType, Properties, QoS, Reason, RetainHandling, SubAck, Subscribe,
+    Subscription, TopicFilter, UnsubAck, Unsubscribe, Version,
 };
 
 use super::auth::denial;
@@ -39,13 +39,13 @@ impl Shard {
         mut grants: Vec<Grant>,
         mut answer: Option<Verdict>,
     ) -> Next {
-        if let Err(reason) = self.check_subscribe(subscribe) {
-            return self.refuse(now, link, reason, "");
-        }
         let Some(found) = self.tables.links.get(link.index, link.generation) else {
             return Next::Stop;
         };
         let (session, version) = (found.session, found.version);
+        if let Err(reason) = self.check_subscribe(version, subscribe) {
+            return self.refuse(now, link, reason, "");
+        }
         let identifier = subscribe.properties.subscription_identifiers().next().unwrap_or(0);
         for subscription in subscribe.subscriptions.iter().skip(grants.len()) {
             let grant = match self.check_filter(session, &subscription) {
@@ -70,7 +70,7 @@ impl Shard {
                             let what = Question::Subscribe(grants);
                             return self.wait(link, Waiting::new(what, frame, None), ticket);
                         }
-                        verdict => Grant::refused(denial(&verdict)),
+                        verdict => Grant::refused(denial(&verdict, PacketType::SubAck)),
                     }
                 }
             };
@@ -90,7 +90,7 @@ impl Shard {
     }
 
     /// Rules whose breach ends the connection.
-    fn check_subscribe(&self, subscribe: &Subscribe<'_>) -> Result<(), Reason> {
+    fn check_subscribe(&self, version: Version, subscribe: &Subscribe<'_>) -> Result<(), Reason> {
         let config = &self.shared.config;
         if !config.subscription_identifiers
             && subscribe.properties.subscription_identifiers().next().is_some()
@@ -107,7 +107,9 @@ impl Shard {
                     return Err(Reason::ProtocolError); // v5 [MQTT-3.8.3-4]
                 }
             }
-            if filter.has_wildcard() && !config.wildcard_subscriptions {
+            // A 3.x client has not been told: only the filter is refused.
+            let told = version == Version::V5;
+            if told && filter.has_wildcard() && !config.wildcard_subscriptions {
                 return Err(Reason::WildcardSubscriptionsNotSupported); // v5-U26
             }
         }
@@ -125,6 +127,9 @@ impl Shard {
             TopicFilter::new(subscription.filter).map_err(|_| Reason::TopicFilterInvalid)?;
         if levels(filter.filter()) > self.shared.config.topic_levels_max {
             return Err(Reason::TopicFilterInvalid);
+        }
+        if filter.has_wildcard() && !self.shared.config.wildcard_subscriptions {
+            return Err(Reason::WildcardSubscriptionsNotSupported); // v311 [MQTT-3.8.3-2]
         }
         let full = self.tables.sessions.at(session).is_some_and(|session| {
             session.filters.len() >= self.shared.config.subscriptions_max
