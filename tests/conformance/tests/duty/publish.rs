@@ -108,15 +108,3 @@ pub(crate) fn broker_delivers_what_matches(v: Version) {
     }
     assert_eq!(sub.messages(), ["a/b/c x", "b x", "b/x/y x", "a//c x"]);
 }
-
-/// A payload is any bytes, also none.
-pub(crate) fn broker_takes_any_payload(v: Version) {
-    let world = World::new();
-    let mut sub = world.connect(v, "sub");
-    sub.subscribe("t", 0);
-    let mut publ = world.connect(v, "pub");
-    for payload in [&b""[..], b"\x00", b"\xFF\xFE", &[7; 300_000]] {
-        publ.send(publish("t", payload));
-        sub.expect(publish("t", payload));
-    }
-}
