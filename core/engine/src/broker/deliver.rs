@@ -7,7 +7,7 @@ use libmqtt_codec::{Ack, AckKind, Packet, PacketId, PropertiesBuf, Publish, QoS,
 
 use super::link::Link;
 use super::outbox::SHARE_MIN;
-use super::parcel::{Identifiers, Parcel, Queued, Target, Terms, outgoing_properties};
+use super::parcel::{Audience, Identifiers, Parcel, Queued, Target, Terms, outgoing_properties};
 use super::session::Session;
 use super::table::Table;
 use super::{LinkId, Overload, QueueFull, Shared, Stats};
@@ -117,8 +117,10 @@ impl Tables {
         origin: Option<SessionKey>,
     ) {
         // v5 [MQTT-3.8.3-3]
-        if target.no_local && origin == Some(target.session) {
-            return;
+        match target.audience {
+            Audience::Others if origin == Some(target.session) => return,
+            Audience::Own if origin != Some(target.session) => return,
+            _ => {}
         }
         let terms = Terms {
             qos: parcel.publish.qos.min(target.qos), // v5 [MQTT-3.8.4-8] v311 [MQTT-3.8.4-6]

@@ -109,13 +109,24 @@ impl Identifiers {
     }
 }
 
+/// Whose messages a target is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Audience {
+    /// Everybody's.
+    All,
+    /// Everybody's but its own: No Local.
+    Others,
+    /// Its own only.
+    Own,
+}
+
 /// A session that gets a message, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) session: SessionKey,
     /// The highest QoS of the matching subscriptions.
     pub(super) qos: QoS,
-    pub(super) no_local: bool,
+    pub(super) audience: Audience,
     pub(super) retain_as_published: bool,
     /// The shared subscription it came through; 0 for none.
     pub(super) group: u32,

@@ -9,7 +9,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::Shared;
-use super::parcel::{Identifiers, Target};
+use super::parcel::{Audience, Identifiers, Target};
 use crate::topic::{Hit, Subscriber};
 
 /// Topics remembered at most.
@@ -94,7 +94,7 @@ fn target(subscriber: &Subscriber, group: u32) -> Target {
     Target {
         session: subscriber.session,
         qos: subscriber.options.qos,
-        no_local: subscriber.options.no_local,
+        audience: if subscriber.options.no_local { Audience::Others } else { Audience::All },
         retain_as_published: subscriber.options.retain_as_published,
         group,
         identifiers,
@@ -103,14 +103,30 @@ fn target(subscriber: &Subscriber, group: u32) -> Target {
 
 /// Makes one target of all that name the same session: it gets one copy, at the highest QoS, with
 /// all identifiers. v5 [MQTT-3.3.4-2] [MQTT-3.3.4-4] v311 [MQTT-3.3.5-1]
+///
+/// Where only some of them are No Local, what the session publishes itself comes through the
+/// others alone, so there is a second target for that. v5 [MQTT-3.8.3-3]
 fn merge(all: &mut Vec<Target>) {
-    all.sort_by_key(|target| target.session);
+    if all.iter().any(|target| target.audience == Audience::Others) {
+        all.sort_by_key(|target| target.session);
+        let mut own = Vec::new();
+        for same in all.chunk_by_mut(|a, b| a.session == b.session) {
+            let local = same.iter().filter(|target| target.audience == Audience::All);
+            if (1..same.len()).contains(&local.clone().count()) {
+                own.extend(
+                    local.map(|target| Target { audience: Audience::Own, ..target.clone() }),
+                );
+                same.iter_mut().for_each(|target| target.audience = Audience::Others);
+            }
+        }
+        all.append(&mut own);
+    }
+    all.sort_by_key(|target| (target.session, target.audience));
     all.dedup_by(|again, first| {
-        if again.session != first.session {
+        if (again.session, again.audience) != (first.session, first.audience) {
             return false;
         }
         first.qos = first.qos.max(again.qos);
-        first.no_local &= again.no_local;
         first.retain_as_published |= again.retain_as_published;
         for &id in again.identifiers.as_slice() {
             first.identifiers.add(id);
