@@ -11,7 +11,7 @@
 use core::num::NonZeroU64;
 use std::collections::VecDeque;
 
-use libmqtt_codec::{AckKind, PacketId, QoS, Reason};
+use libmqtt_codec::{Ack, AckKind, PacketId, QoS, Reason, Version};
 
 use super::{AckId, Client};
 use crate::Instant;
@@ -23,6 +23,9 @@ pub enum AckError {
     /// it again if it still can.
     #[error("message does not wait for an acknowledgement")]
     Unknown,
+    /// PUBACK and PUBREC know no such reason. v5 [MQTT-3.4.2-1] [MQTT-3.5.2-1]
+    #[error("reason code is not one of an acknowledgement")]
+    Reason,
 }
 
 #[derive(Debug)]
@@ -139,6 +142,10 @@ impl Client {
         reason: Reason,
     ) -> Result<(), AckError> {
         let _ = now;
+        let sample = Ack { reason, ..Ack::new(AckKind::PubAck, PacketId::MIN) };
+        if sample.encoded_len(Version::V5).is_err() {
+            return Err(AckError::Reason);
+        }
         self.acks.acknowledge(ack, reason)?;
         self.send_acks();
         Ok(())

@@ -9,7 +9,8 @@ use crate::Message;
 /// When CONNECT asks the server to forget an earlier Session. MQTT 5.0 §3.1.2.4.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CleanStart {
-    /// At the first `connect` alone; later connections go on with the Session.
+    /// When the client has no Session: at first, and when the last has ended with its connection.
+    /// Otherwise connections go on with the Session.
     ///
     /// MQTT 3.x can start clean only a Session that ends with its connection, so there this
     /// wants `session_expiry_s` 0.

@@ -5,9 +5,10 @@ use libmqtt_codec::{
     Property, PropertyId, QoS, Reason, Version,
 };
 
+use super::reconnect::Dialler;
 use super::{
     Answer, Cause, Challenge, CleanStart, Client, ClientConfig, Closed, Connected, Event, Limits,
-    Outcome, State, Token, Violation,
+    Outcome, Secret, State, Token, Violation,
 };
 use crate::Instant;
 use crate::session::AliasIn;
@@ -33,7 +34,7 @@ pub enum ConnectError {
     /// 3.x cannot start clean with a Session that lasts: see [`CleanStart::First`].
     #[error("clean start of a lasting session needs mqtt 5.0")]
     CleanStart,
-    /// Enhanced authentication needs 5.0.
+    /// Enhanced authentication needs 5.0, without stepping down.
     #[error("enhanced authentication needs mqtt 5.0")]
     Authentication,
     /// A field is too long or not valid, or does not go with the others in this version.
@@ -57,6 +58,27 @@ pub enum AuthenticateError {
 }
 
 impl Client {
+    /// Command: replaces the configuration. Only while the client is idle; with another Client
+    /// Identifier it has no Session.
+    pub fn reconfigure(&mut self, config: ClientConfig) -> Result<(), ConnectError> {
+        if !self.is_idle() {
+            return Err(ConnectError::Busy);
+        }
+        if config.client_id != self.config.client_id {
+            self.client_id = config.client_id.as_ref().into();
+            self.end_session();
+        }
+        self.dialler = Dialler::new(&config);
+        self.config = config;
+        Ok(())
+    }
+
+    /// Command: replaces User Name and Password, from the next CONNECT on.
+    pub fn set_credentials(&mut self, user_name: Option<&str>, password: Option<Secret>) {
+        self.config.user_name = user_name.map(Box::from);
+        self.config.password = password;
+    }
+
     /// Command: connects. While a retry is pending, it comes at once.
     pub fn connect(&mut self, now: Instant) -> Result<(), ConnectError> {
         match self.state {
@@ -102,9 +124,10 @@ impl Client {
             if config.clean_start == CleanStart::First && lasting {
                 return Err(ConnectError::CleanStart);
             }
-            if config.authentication.is_some() {
-                return Err(ConnectError::Authentication);
-            }
+        }
+        let old = !version.has_properties() || config.step_down;
+        if config.authentication.is_some() && old {
+            return Err(ConnectError::Authentication);
         }
         self.encode_connect(version, false, &mut Vec::new())?;
         if config.step_down {
@@ -118,7 +141,7 @@ impl Client {
         match self.config.clean_start {
             CleanStart::Always => true,
             _ if !version.has_properties() => self.config.session_expiry_s == 0,
-            CleanStart::First => !self.session.started,
+            CleanStart::First => !self.session.known,
             CleanStart::Never => false,
         }
     }
@@ -226,13 +249,13 @@ impl Client {
         self.session.expiry_s = limits.session_expiry_s;
         self.wire.accept(limits);
         self.dialler.succeed();
-        self.state = State::Online { since: now, goodbye: None };
         if !present {
             self.lose_session(now); // v5 [MQTT-3.2.2-5]
         }
-        (self.session.known, self.session.started) = (true, true);
+        self.session.known = true;
         let window = limits.receive_maximum.min(self.config.inflight_max);
         self.session.outbound.resume(window);
+        self.state = State::Online { since: now, goodbye: None };
         self.events.push(Event::Connected(Box::new(Connected {
             session_present: present,
             session_lost: known && !present,

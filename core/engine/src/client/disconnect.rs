@@ -2,7 +2,10 @@
 
 use core::time::Duration;
 
-use libmqtt_codec::{Packet, PropertiesBuf, Property, PropertyId, Reason};
+use libmqtt_codec::{
+    Carrier, EncodeError, Packet, PacketType, Properties, PropertiesBuf, Property, PropertyId,
+    Reason, Side,
+};
 
 use super::{Cause, CleanStart, Client, Outcome, State, Token};
 use crate::Instant;
@@ -43,9 +46,12 @@ pub enum DisconnectError {
     /// The Session Expiry Interval was 0 and must stay so.
     #[error("session expiry interval was 0 and must stay so")]
     SessionExpiry,
-    /// Reason Code or properties are not those of a DISCONNECT.
+    /// No client says this in a DISCONNECT. v5 [MQTT-3.14.2-1]
+    #[error("reason code is not one that a client gives")]
+    Reason,
+    /// The properties are not those of a DISCONNECT.
     #[error("disconnect cannot be encoded: {0}")]
-    Encode(#[from] libmqtt_codec::EncodeError),
+    Encode(#[from] EncodeError),
 }
 
 /// A goodbye that waits until all is done.
@@ -95,6 +101,9 @@ impl Client {
 
     /// The properties of DISCONNECT, and whether they can be sent.
     fn goodbye_properties(&self, how: &Disconnect) -> Result<PropertiesBuf, DisconnectError> {
+        if !is_ours(how.reason) {
+            return Err(DisconnectError::Reason);
+        }
         let mut properties = how.properties.clone();
         if let Some(seconds) = how.session_expiry_s {
             let online = self.is_connected() && self.wire.version.has_properties();
@@ -104,9 +113,9 @@ impl Client {
             properties.remove(PropertyId::SessionExpiryInterval);
             properties.push(Property::SessionExpiryInterval(seconds))?;
         }
-        let packet =
-            libmqtt_codec::Disconnect { reason: how.reason, properties: properties.view() };
-        packet.encoded_len(libmqtt_codec::Version::V5)?;
+        let carrier = Carrier::Packet(PacketType::Disconnect);
+        Properties::decode(properties.view().as_bytes(), carrier, Side::Client)
+            .map_err(EncodeError::Invalid)?;
         Ok(properties)
     }
 
@@ -155,22 +164,51 @@ impl Client {
             self.finish(pending.token, Outcome::Abandoned);
         }
         let lasting = self.session.expiry_s > 0 && self.config.clean_start != CleanStart::Always;
-        let mut tokens = Vec::new();
         if lasting {
-            for kept in self.session.outbound.values_mut() {
-                tokens.push(core::mem::replace(&mut kept.token, Token::NONE));
+            let flows = self.session.outbound.values_mut();
+            let tokens: Vec<Token> =
+                flows.map(|kept| core::mem::replace(&mut kept.token, Token::NONE)).collect();
+            for token in tokens {
+                self.finish(token, Outcome::Abandoned);
             }
+            self.abandon_requests();
         } else {
-            tokens.extend(self.session.outbound.drain().into_iter().map(|kept| kept.token));
-            self.session.known = false;
-            self.session.inbound.clear();
-            self.session.subscribed.clear();
-            self.acks.clear();
+            self.abandon_requests();
+            self.end_session();
         }
-        for token in tokens {
-            self.finish(token, Outcome::Abandoned);
-        }
-        self.abandon_requests();
         self.abandon_replies();
     }
+
+    /// Forgets the Session.
+    pub(super) fn end_session(&mut self) {
+        for kept in self.session.outbound.drain() {
+            self.finish(kept.token, Outcome::Abandoned);
+        }
+        self.session.known = false;
+        self.session.inbound.clear();
+        self.session.subscribed.clear();
+        self.acks.clear();
+    }
+}
+
+/// Whether a client gives this reason in DISCONNECT. §3.14.2.1
+fn is_ours(reason: Reason) -> bool {
+    use Reason::*;
+    matches!(
+        reason,
+        Success
+            | DisconnectWithWill
+            | UnspecifiedError
+            | MalformedPacket
+            | ProtocolError
+            | ImplementationSpecificError
+            | TopicNameInvalid
+            | ReceiveMaximumExceeded
+            | TopicAliasInvalid
+            | PacketTooLarge
+            | MessageRateTooHigh
+            | QuotaExceeded
+            | AdministrativeAction
+            | PayloadFormatInvalid
+    )
 }

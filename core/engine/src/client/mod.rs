@@ -90,8 +90,6 @@ struct Kept {
 struct Session {
     /// Whether the server may have a Session of this client that this client knows.
     known: bool,
-    /// Whether a connection has ever succeeded.
-    started: bool,
     /// Seconds that it outlives its connection.
     expiry_s: u32,
     outbound: Outbound<Kept>,
@@ -191,7 +189,7 @@ impl Client {
         self.events.pop()
     }
 
-    /// Output: bytes for the transport.
+    /// Output: bytes for the transport, from `handle_open` until [`Event::Close`] is taken.
     pub fn outgoing(&self) -> &[u8] {
         self.wire.outgoing()
     }

@@ -153,11 +153,11 @@ impl Client {
         }
         let (messages_max, bytes_max) =
             (self.config.queue_messages_max, self.config.queue_bytes_max);
-        let message = Message::copy(publish);
-        if messages_max == 0 || message.size() > bytes_max {
+        let size = size_of_message(publish);
+        if messages_max == 0 || size > bytes_max {
             return Err(PublishError::QueueFull);
         }
-        while self.queue.len() >= messages_max || self.queue.bytes() + message.size() > bytes_max {
+        while self.queue.len() >= messages_max || self.queue.bytes() + size > bytes_max {
             match self.config.queue_full {
                 QueueFull::RefuseNewest => return Err(PublishError::QueueFull),
                 QueueFull::DropOldest => {
@@ -166,6 +166,7 @@ impl Client {
                 }
             }
         }
+        let message = Message::copy(publish);
         let expires = expiry(&message, now);
         self.queue.push(Pending { message, token, expires });
         Ok(())
@@ -302,6 +303,12 @@ impl Client {
 fn expiry(message: &Message, now: Instant) -> Option<Instant> {
     let seconds = message.properties().message_expiry_interval()?;
     Some(now + Duration::from_secs(seconds.into()))
+}
+
+/// What `Message::size` will be.
+fn size_of_message(publish: &Publish<'_>) -> usize {
+    let properties = publish.properties.as_bytes().len();
+    publish.topic.len() + properties + publish.payload.len() + size_of::<Message>()
 }
 
 /// With some Packet Identifier where one is needed, to measure it.

@@ -12,7 +12,7 @@ use libmqtt_codec::{Reason, Version};
 use super::{Answer, Cause, Client, ClientConfig, Disconnected, Event, Growth, Outcome, State};
 use crate::Instant;
 
-/// Server References followed without a connection in between.
+/// Server References followed without a delay or a stable connection in between.
 const REDIRECTS_MAX: u8 = 5;
 
 /// What is known of servers and attempts.
@@ -23,16 +23,19 @@ pub(super) struct Dialler {
     /// 3.1.1 is being tried, as the server closed the connection on CONNECT with 5.0.
     trial: bool,
     servers: Vec<Arc<str>>,
-    /// The one to try next.
+    /// The one to try next, and the one with which the round began.
     at: usize,
+    first: usize,
     /// Where a Server Reference points, to be tried first.
     redirects: VecDeque<Arc<str>>,
     /// The attempt under way follows a Server Reference.
     redirected: bool,
-    /// References followed since the last connection.
+    /// References followed since the last delay or stable connection.
     followed: u8,
-    /// Attempts that have failed in a row.
-    failures: u32,
+    /// Attempts that have failed since the last connection.
+    attempts: u32,
+    /// Delays since the last connection that was stable.
+    delays: u32,
     /// Whether a connection has succeeded since `connect`.
     succeeded: bool,
 }
@@ -44,24 +47,27 @@ impl Dialler {
             trial: false,
             servers: config.servers.iter().map(|server| server.as_ref().into()).collect(),
             at: 0,
+            first: 0,
             redirects: VecDeque::new(),
             redirected: false,
             followed: 0,
-            failures: 0,
+            attempts: 0,
+            delays: 0,
             succeeded: false,
         }
     }
 
     /// The program asked to connect.
     pub(super) fn start(&mut self) {
-        (self.failures, self.followed, self.succeeded) = (0, 0, false);
+        (self.attempts, self.delays, self.followed, self.succeeded) = (0, 0, 0, false);
         self.redirects.clear();
+        self.first = self.at;
     }
 
     /// CONNACK has accepted the connection.
     pub(super) fn succeed(&mut self) {
         (self.trial, self.succeeded) = (false, true);
-        self.followed = 0;
+        self.attempts = 0;
         self.redirects.clear();
     }
 
@@ -72,10 +78,10 @@ impl Dialler {
         redirect.or_else(|| self.servers.get(self.at).cloned())
     }
 
-    /// Goes where a Server Reference points; whether that can be done.
+    /// Goes where a Server Reference points next, if it is one; whether to go at once.
     fn follow(&mut self, answer: &Answer) -> bool {
         let moved = answer.reason == Reason::ServerMoved;
-        if !moved && answer.reason != Reason::UseAnotherServer || self.followed >= REDIRECTS_MAX {
+        if !moved && answer.reason != Reason::UseAnotherServer {
             return false;
         }
         let text = answer.properties.view().server_reference().unwrap_or_default();
@@ -83,14 +89,15 @@ impl Dialler {
         if targets.is_empty() {
             return false;
         }
-        self.followed += 1;
+        self.followed = self.followed.saturating_add(1);
         if moved {
-            (self.servers, self.at) = (targets, 0);
+            (self.servers, self.at, self.first) = (targets, 0, 0);
             self.redirects.clear();
         } else {
             self.redirects = targets.into();
         }
-        true
+        self.redirected = false;
+        self.followed <= REDIRECTS_MAX
     }
 }
 
@@ -152,18 +159,23 @@ impl Client {
             State::Online { since, .. } => Some(*since),
             _ => None,
         };
+        if since.is_some_and(|since| now.since(since) >= policy.stable_after) {
+            (dialler.delays, dialler.followed) = (0, 0);
+        }
         match cause {
             Cause::Requested => return None,
-            Cause::Refused(answer) | Cause::ServerDisconnect(answer) => {
-                if self.config.follow_server_reference && dialler.follow(answer) {
-                    return Some(Duration::ZERO);
-                }
+            Cause::Refused(answer) | Cause::ServerDisconnect(answer)
+                if self.config.follow_server_reference && dialler.follow(answer) =>
+            {
+                return Some(Duration::ZERO);
             }
             _ => {}
         }
         if dialler.trial {
-            // 3.1.1 fared no better.
-            (dialler.trial, dialler.version) = (false, Version::V5);
+            dialler.trial = false;
+            if !matches!(cause, Cause::Refused(_)) {
+                dialler.version = Version::V5; // 3.1.1 fared no better.
+            }
         } else if self.config.step_down && dialler.version == Version::V5 {
             let (stepped, trial) = step_down(state, cause);
             if stepped {
@@ -174,25 +186,27 @@ impl Client {
         if is_final(cause) && !policy.even_if_refused {
             return None;
         }
-        if since.is_some_and(|since| now.since(since) >= policy.stable_after) {
-            dialler.failures = 0;
-        } else {
-            dialler.failures = dialler.failures.saturating_add(1);
-        }
-        if policy.attempts_max > 0 && dialler.failures >= policy.attempts_max {
-            return None;
-        }
-        let servers = dialler.servers.len() as u32;
-        if since.is_none() && !dialler.redirected {
+        if since.is_none() {
+            dialler.attempts = dialler.attempts.saturating_add(1);
+            if policy.attempts_max > 0 && dialler.attempts >= policy.attempts_max {
+                return None;
+            }
+            if dialler.redirected {
+                return Some(Duration::ZERO);
+            }
+            // The round goes on with the next server.
             dialler.at = (dialler.at + 1) % dialler.servers.len().max(1);
-            if !dialler.failures.is_multiple_of(servers.max(1)) {
+            if dialler.at != dialler.first {
                 return Some(Duration::ZERO);
             }
         }
         if !policy.enabled || !(dialler.succeeded || policy.first) {
             return None;
         }
-        let rounds = (dialler.failures / servers.max(1)).saturating_sub(1);
+        let rounds = dialler.delays;
+        dialler.delays = dialler.delays.saturating_add(1);
+        dialler.followed = 0;
+        dialler.first = dialler.at;
         let whole = match policy.growth {
             Growth::Constant => policy.base,
             Growth::Exponential => {

@@ -2,6 +2,7 @@
 //!
 //! The first request subscribes to a topic of the client's own. A request carries that topic as
 //! Response Topic and its token as Correlation Data; the message that brings both back ends it.
+//! A reply that comes too late is dropped.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -83,15 +84,15 @@ impl Replies {
         told
     }
 
-    /// The request that this message answers.
+    /// The request that this message answers; [`Token::NONE`] if it answers one that is over.
     pub(super) fn answered_by(&self, message: &Message) -> Option<Token> {
-        if self.waiting.is_empty() || message.topic() != self.topic.as_deref()? {
+        if message.topic() != self.topic.as_deref()? {
             return None;
         }
-        let data = message.properties().correlation_data()?;
-        let token = Token(u64::from_be_bytes(data.try_into().ok()?));
-        let at = self.find(token)?;
-        (!self.waiting[at].settled).then_some(token)
+        let open = |token: &Token| self.find(*token).is_some_and(|at| !self.waiting[at].settled);
+        let data = message.properties().correlation_data();
+        let token = data.and_then(|data| Some(Token(u64::from_be_bytes(data.try_into().ok()?))));
+        Some(token.filter(open).unwrap_or(Token::NONE))
     }
 
     /// Requests whose outcome was not told.
@@ -129,15 +130,19 @@ impl Client {
             .push(Property::ResponseTopic(&topic))
             .and_then(|()| properties.push(Property::CorrelationData(&data)))
             .map_err(|_| PublishError::TooLarge)?;
-        if new {
-            // Before the message, so that the reply finds the subscription.
-            self.subscribe_replies(&topic);
-            self.replies.topic = Some(topic);
-        }
         let deadline = now + timeout;
         let waiting = Waiting { token, deadline, published: false, settled: false };
         self.replies.waiting.push_back(waiting);
         self.replies.next_deadline = super::earlier(self.replies.next_deadline, Some(deadline));
+        if new {
+            // Before the message, so that the reply finds the subscription.
+            self.replies.topic = Some(topic.clone());
+            self.subscribe_replies(&topic);
+            if self.replies.topic.is_none() {
+                self.replies.waiting.pop_back();
+                return Ok(token); // The server takes no such subscription; the outcome says so.
+            }
+        }
         let publish = Publish { properties: properties.view(), ..*message };
         if let Err(error) = self.submit(now, &publish, token) {
             self.replies.waiting.pop_back();
@@ -160,11 +165,10 @@ impl Client {
 
     /// The server has lost the Session.
     pub(super) fn restore_replies(&mut self) {
-        if let Some(topic) = self.replies.topic.take() {
-            if !self.replies.open().is_empty() {
-                self.subscribe_replies(&topic);
-                self.replies.topic = Some(topic);
-            }
+        if self.replies.open().is_empty() {
+            self.replies.topic = None;
+        } else if let Some(topic) = self.replies.topic.clone() {
+            self.subscribe_replies(&topic);
         }
     }
 

@@ -398,6 +398,11 @@ impl Client {
 
     pub(super) fn abandon_requests(&mut self) {
         for request in core::mem::take(&mut self.requests.list) {
+            if let (Purpose::Restore, Body::Subscribe(filters)) = (request.purpose, &request.body) {
+                // Still to be restored, if the client connects again.
+                let wanted = filters.view().count();
+                self.note(&request, &vec![Reason::Success; wanted]);
+            }
             self.finish(request.token, Outcome::Abandoned);
         }
     }
