@@ -1,0 +1,39 @@
+# Thin verbs. `make run` needs cargo and gcc only; `make test` installs what else it needs.
+
+export PYO3_BUILD_EXTENSION_MODULE = 1
+CARGO ?= cargo
+PYTHON = target/venv
+NODE = tests/interop/node_modules
+
+.PHONY: run test check sim bench
+
+run: ## a broker on loopback, and what to type next
+	$(CARGO) run --release --locked -p libmqtt-runtime --example embedded
+
+test: ## every test of every language
+	bash tests/run
+
+check: $(PYTHON)/ready ## format, lints, documentation, habits
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps
+	$(CARGO) test --quiet --locked -p libmqtt-tidy
+	$(PYTHON)/bin/ruff check tests
+	$(PYTHON)/bin/ruff format --check tests
+
+sim: ## simulated time: SEED=N replays one seed, COUNT=N runs many
+	$(CARGO) run --release --locked -p libmqtt-sim -- --seed $(or $(SEED),0) --count $(or $(COUNT),$(if $(SEED),1,5000))
+
+bench: ## CPU per message beside other brokers; see tests/bench/README.md
+	$(CARGO) build --release --locked -p libmqtt-cli
+	python3 tests/bench/run.py
+
+# What tests in other languages stand on; made again when the list of versions changes.
+$(PYTHON)/ready: tests/interop/requirements.txt
+	python3 -m venv $(PYTHON)
+	$(PYTHON)/bin/pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+$(NODE)/ready: tests/interop/package-lock.json
+	cd tests/interop && npm ci --no-audit --no-fund
+	touch $@
