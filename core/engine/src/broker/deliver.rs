@@ -311,6 +311,7 @@ impl Tables {
         let mut scratch = PropertiesBuf::new();
         let properties = outgoing_properties(parcel, now, &terms.identifiers, alias, &mut scratch);
         let publish = Publish {
+            dup: false,
             qos: terms.qos,
             packet_id: PacketId::new(1).filter(|_| terms.qos != QoS::AtMostOnce),
             properties,
