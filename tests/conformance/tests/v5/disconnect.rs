@@ -186,3 +186,31 @@ fn v5_u46_broker_takes_no_expiry_from_a_session_without() {
     peer.expect_thrown_out(&[0x82]);
     sub.expect_message("w", "gone", 0);
 }
+
+/// A DISCONNECT that fits, whatever the broker would like to explain.
+#[test]
+fn mqtt_3_14_2_3_broker_leaves_out_a_reason_string_that_does_not_fit() {
+    let wrong = [publish("", "x").wire(V5), publish("t", "x").prop(prop::topic_alias(0)).wire(V5)];
+    for limit in [4, 5, 20, 30] {
+        let world = World::with(|config| config.receive_maximum = 1);
+        let connect = Connect::new("c").prop(prop::maximum_packet_size(limit));
+        for wrong in wrong.clone().into_iter().chain([too_many()]) {
+            let mut peer = world.open(V5);
+            peer.send(&connect);
+            peer.drain(); // CONNACK itself may be too large to be sent
+            peer.send(wrong);
+            let last = peer.drain().pop();
+            assert!(last.is_none_or(|seen| seen.bytes.len() <= limit as usize));
+            peer.expect_closed();
+        }
+    }
+    let mut peer = World::with(|config| config.receive_maximum = 1).connect(V5, "c");
+    peer.send(too_many());
+    peer.next_of(Kind::PubRec);
+    assert!(peer.next_of(Kind::Disconnect).prop(0x1F).is_some(), "the broker explains itself");
+}
+
+/// Two messages at QoS 2 where one is allowed.
+fn too_many() -> Vec<u8> {
+    [publish("t", "x").qos(2, 1).wire(V5), publish("t", "x").qos(2, 2).wire(V5)].concat()
+}
