@@ -14,7 +14,12 @@ impl Clock {
     }
 
     pub(crate) fn now(self) -> Instant {
+        self.at(std::time::Instant::now())
+    }
+
+    /// This moment as the engine counts it.
+    pub(crate) fn at(self, moment: std::time::Instant) -> Instant {
         // 584 years fit.
-        Instant::from_nanos(self.epoch.elapsed().as_nanos() as u64)
+        Instant::from_nanos(moment.saturating_duration_since(self.epoch).as_nanos() as u64)
     }
 }

@@ -1,7 +1,8 @@
 //! What other threads leave for a loop.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 
 use libmqtt_net::Waker;
 
@@ -13,6 +14,8 @@ pub(crate) struct Inbox<T> {
     /// The loop sleeps or is about to, and nobody has woken it yet. Set under the lock, when the
     /// list is empty; so who finds it false knows that the loop will look at the list.
     asleep: AtomicBool,
+    /// The loop's thread, once it runs.
+    owner: OnceLock<ThreadId>,
 }
 
 struct State<T> {
@@ -23,7 +26,17 @@ struct State<T> {
 impl<T> Inbox<T> {
     pub(crate) fn new(waker: Waker) -> Inbox<T> {
         let state = Mutex::new(State { items: Vec::new(), closed: false });
-        Inbox { waker, state, asleep: AtomicBool::new(false) }
+        Inbox { waker, state, asleep: AtomicBool::new(false), owner: OnceLock::new() }
+    }
+
+    /// This thread runs the loop.
+    pub(crate) fn own(&self) {
+        self.owner.get_or_init(|| thread::current().id());
+    }
+
+    /// Whether this thread runs the loop.
+    pub(crate) fn is_own(&self) -> bool {
+        self.owner.get() == Some(&thread::current().id())
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -64,12 +77,10 @@ impl<T> Inbox<T> {
         self.asleep.store(false, Ordering::Relaxed);
     }
 
-    /// Nobody will take any more: what is there and what comes is given back or dropped.
-    pub(crate) fn close(&self) {
+    /// Nobody will take any more: what comes is given back, as what is there.
+    pub(crate) fn close(&self) -> Vec<T> {
         let mut state = self.state();
         state.closed = true;
-        let items = core::mem::take(&mut state.items);
-        drop(state);
-        drop(items);
+        core::mem::take(&mut state.items)
     }
 }

@@ -10,13 +10,17 @@
 
 pub mod auth;
 mod broker;
+mod client;
 mod clock;
 mod inbox;
 mod log;
+mod runtime;
 mod status;
+mod timers;
 
 pub use libmqtt_engine as engine;
 pub use libmqtt_engine::broker::{BrokerConfig, Overload, QueueFull, ShardId, Stats};
+pub use libmqtt_engine::client::{ClientConfig, Event, Outcome, Token};
 pub use libmqtt_engine::codec::{
     self, Properties, PropertiesBuf, Property, PropertyId, Publish, QoS, Reason, RetainHandling,
     Subscription, SubscriptionOptions, SubscriptionsBuf, TopicError, TopicFilter, TopicName,
@@ -27,6 +31,14 @@ pub use libmqtt_engine::{
 };
 pub use libmqtt_net::{Listener, TcpOptions};
 
+use crate::broker::random;
 pub use crate::broker::{Answers, Broker, BrokerError, BrokerOptions, HooksFactory};
+pub use crate::client::{Client, ClientError, ClientOptions, NetworkError, Server, ServerError};
 pub use crate::log::{Level, Log};
+pub use crate::runtime::Runtime;
 pub use crate::status::Status;
+
+/// What README shows compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

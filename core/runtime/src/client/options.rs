@@ -2,12 +2,9 @@
 
 use core::fmt;
 use core::str::FromStr;
-use core::time::Duration;
 
 use libmqtt_engine::client::ClientConfig;
 use libmqtt_net::TcpOptions;
-
-use crate::Log;
 
 /// Where a server is: `mqtt://host:1883`, `host:1883`, `host`, `[::1]:1883`, `::1`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,9 +72,7 @@ impl FromStr for Server {
         }
         let port = match port {
             None => 1883,
-            Some(port) => {
-                port.parse().ok().filter(|&port| port != 0).ok_or(ServerError::Port)?
-            }
+            Some(port) => port.parse().ok().filter(|&port| port != 0).ok_or(ServerError::Port)?,
         };
         Ok(Server::new(host, port))
     }
@@ -98,17 +93,14 @@ impl fmt::Display for Server {
 pub struct ClientOptions {
     /// What the engine's client is told: identifier, version, session, will, reconnecting, bounds.
     pub config: ClientConfig,
-    /// The servers, tried in turn. A client within a broker's process needs none.
+    /// The servers, tried in turn; if empty, those of `config`. A client within a broker's
+    /// process needs none.
     pub servers: Vec<Server>,
     /// Options of its TCP connections.
     pub tcp: TcpOptions,
-    /// Time for resolving a server's name and reaching it.
-    pub dial_timeout: Duration,
-    /// Events that may wait for the program. At this bound the socket is not read, so that the
-    /// server waits too.
+    /// Events that may wait for the program. At this bound nothing is read or written, so that
+    /// the server waits, and then `publish`.
     pub events_max: usize,
-    /// Where log lines go.
-    pub log: Log,
 }
 
 impl ClientOptions {
@@ -124,9 +116,7 @@ impl From<ClientConfig> for ClientOptions {
             config,
             servers: Vec::new(),
             tcp: TcpOptions::default(),
-            dial_timeout: Duration::from_secs(30),
             events_max: 65_536,
-            log: Log::default(),
         }
     }
 }

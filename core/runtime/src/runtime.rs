@@ -1,0 +1,454 @@
+//! The loop that serves clients over sockets.
+//!
+//! A turn: wait; take the inbox; then serve each client that has something, be it a socket, a
+//! deadline or a call of the program: read its socket once, do what its engine says, call the
+//! program with its events, write what there is. A client that has more is served again in the
+//! next turn, after the others.
+
+use std::collections::VecDeque;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use libmqtt_engine::Instant;
+use libmqtt_engine::client::Closed;
+use libmqtt_net::{Dial, Dialled, Link, Poll, ResolveError, Resolver, TcpOptions};
+use slab::Slab;
+
+use crate::client::{ClientError, Control, Core, Drive, Driver, NetworkError, Server};
+use crate::clock::Clock;
+use crate::inbox::Inbox;
+use crate::log::{Level, Log};
+use crate::timers::Timers;
+
+const WAKER: usize = 0;
+const POLL_BATCH: usize = 256;
+const BUFFER: usize = 64 * 1024;
+/// Writes to one client in one turn.
+const WRITES_MAX: usize = 16;
+/// How long the last handle waits for the thread.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// The loop that serves clients: one thread, any number of clients. Cloning copies a handle, and
+/// each client has one too; the thread ends when the last has gone.
+#[derive(Clone)]
+pub struct Runtime {
+    shared: Arc<Handle>,
+}
+
+impl Runtime {
+    /// Starts the thread.
+    pub fn new() -> Result<Runtime, ClientError> {
+        Runtime::with_log(Log::default())
+    }
+
+    /// Starts the thread; what it has to say goes to `log`.
+    pub fn with_log(log: Log) -> Result<Runtime, ClientError> {
+        let poll = Poll::new(POLL_BATCH)?;
+        let lane = Arc::new(Lane { inbox: Inbox::new(poll.waker(WAKER)?) });
+        let ended = Arc::new((Mutex::new(false), Condvar::new()));
+        let clock = Clock::new();
+        let mut served = Loop {
+            lane: lane.clone(),
+            poll,
+            resolver: Resolver::new(),
+            clock,
+            clients: Slab::new(),
+            timers: Timers::default(),
+            to_serve: VecDeque::new(),
+            buffer: vec![0; BUFFER].into(),
+            out: Vec::new(),
+            events: VecDeque::new(),
+            notes: Vec::new(),
+            over: false,
+        };
+        let when_ended = ended.clone();
+        thread::Builder::new().name("mqtt-clients".into()).spawn(move || {
+            served.lane.inbox.own();
+            // A panic can only come from a callback or from a fault of ours.
+            match catch_unwind(AssertUnwindSafe(|| served.run())) {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => log.write(Level::Error, format_args!("client loop: {error}")),
+                Err(_) => log.write(Level::Error, format_args!("client loop panicked")),
+            }
+            served.end();
+            drop(served);
+            *when_ended.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
+            when_ended.1.notify_all();
+        })?;
+        Ok(Runtime { shared: Arc::new(Handle { lane, clock, ended }) })
+    }
+
+    pub(crate) fn clock(&self) -> Clock {
+        self.shared.clock
+    }
+
+    /// Has the loop drive this client.
+    pub(crate) fn add(&self, core: Arc<Core>, tcp: TcpOptions) {
+        if let Err(note) = self.shared.lane.inbox.push(Note::Add(core, tcp)) {
+            note.give_up();
+        }
+    }
+}
+
+impl core::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}
+
+struct Handle {
+    lane: Arc<Lane>,
+    clock: Clock,
+    ended: Arc<(Mutex<bool>, Condvar)>,
+}
+
+impl Drop for Handle {
+    /// All clients have closed by now, and what they had to say is before this in the inbox.
+    fn drop(&mut self) {
+        if self.lane.inbox.push(Note::Stop).is_err() || self.lane.is_this_thread() {
+            return;
+        }
+        let ended = self.ended.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // A callback that blocks may keep the thread longer: it ends on its own then.
+        drop(self.ended.1.wait_timeout_while(ended, GRACE, |ended| !*ended));
+    }
+}
+
+/// The way to the loop.
+struct Lane {
+    inbox: Inbox<Note>,
+}
+
+impl Drive for Lane {
+    fn wake(&self, key: usize) {
+        // A loop that has ended has abandoned its clients.
+        drop(self.inbox.push(Note::Serve(key)));
+    }
+
+    fn is_this_thread(&self) -> bool {
+        self.inbox.is_own()
+    }
+}
+
+enum Note {
+    Add(Arc<Core>, TcpOptions),
+    Serve(usize),
+    /// For the attempt with this number of the client with this key.
+    Resolved(usize, u32, Result<Vec<std::net::SocketAddr>, ResolveError>),
+    Stop,
+}
+
+impl Note {
+    /// Nobody will read it.
+    fn give_up(self) {
+        if let Note::Add(core, _) = self {
+            core.abandon();
+        }
+    }
+}
+
+enum Conn {
+    None,
+    Resolving,
+    Dialling(Dial),
+    Open(Link),
+}
+
+struct Entry {
+    core: Arc<Core>,
+    tcp: TcpOptions,
+    conn: Conn,
+    /// Where the connection leads or is to lead.
+    server: Arc<str>,
+    /// Counts attempts.
+    attempt: u32,
+    armed: Option<Instant>,
+    /// It is in the list of those to serve.
+    listed: bool,
+    readable: bool,
+    closing: bool,
+    full: bool,
+    /// The engine wants what comes.
+    reads: bool,
+}
+
+struct Loop {
+    lane: Arc<Lane>,
+    poll: Poll,
+    resolver: Resolver,
+    clock: Clock,
+    clients: Slab<Entry>,
+    timers: Timers,
+    to_serve: VecDeque<usize>,
+    buffer: Box<[u8]>,
+    out: Vec<u8>,
+    events: VecDeque<libmqtt_engine::client::Event>,
+    notes: Vec<Note>,
+    over: bool,
+}
+
+impl Loop {
+    fn run(&mut self) -> io::Result<()> {
+        while !(self.over && self.clients.is_empty()) {
+            self.turn()?;
+        }
+        Ok(())
+    }
+
+    /// Nobody is served any more.
+    fn end(&mut self) {
+        self.resolver.close();
+        self.lane.inbox.close().into_iter().for_each(Note::give_up);
+        for entry in self.clients.drain() {
+            entry.core.abandon();
+        }
+    }
+
+    fn turn(&mut self) -> io::Result<()> {
+        let lane = self.lane.clone();
+        let mut notes = core::mem::take(&mut self.notes);
+        lane.inbox.take(&mut notes, self.to_serve.is_empty());
+        let timeout = if self.to_serve.is_empty() && notes.is_empty() {
+            self.timers.next().map(|until| until.since(self.clock.now()))
+        } else {
+            Some(Duration::ZERO)
+        };
+        self.poll.wait(timeout)?;
+        lane.inbox.awake();
+        let now = self.clock.now();
+        self.note_ready();
+        for note in notes.drain(..) {
+            self.take_note(note);
+        }
+        self.notes = notes;
+        while let Some(key) = self.timers.pop(now) {
+            if let Some(entry) = self.clients.get_mut(key) {
+                entry.armed = None;
+            }
+            self.list(key);
+        }
+        for _ in 0..self.to_serve.len() {
+            let Some(key) = self.to_serve.pop_front() else { break };
+            self.serve(now, key);
+        }
+        Ok(())
+    }
+
+    fn list(&mut self, key: usize) {
+        if let Some(entry) = self.clients.get_mut(key)
+            && !entry.listed
+        {
+            entry.listed = true;
+            self.to_serve.push_back(key);
+        }
+    }
+
+    fn note_ready(&mut self) {
+        for ready in self.poll.ready().filter(|ready| ready.key != WAKER) {
+            let key = ready.key - 1;
+            let Some(entry) = self.clients.get_mut(key) else { continue };
+            entry.readable |= ready.readable;
+            entry.closing |= ready.closing;
+            if ready.writable && entry.full {
+                entry.full = false;
+                entry.core.set_writable(true);
+            }
+            if !entry.listed {
+                entry.listed = true;
+                self.to_serve.push_back(key);
+            }
+        }
+    }
+
+    fn take_note(&mut self, note: Note) {
+        match note {
+            Note::Add(core, tcp) => {
+                let key = self.clients.insert(Entry {
+                    core: core.clone(),
+                    tcp,
+                    conn: Conn::None,
+                    server: "".into(),
+                    attempt: 0,
+                    armed: None,
+                    listed: false,
+                    readable: false,
+                    closing: false,
+                    full: false,
+                    reads: true,
+                });
+                core.driven_by(Driver { drive: self.lane.clone(), key });
+                self.list(key);
+            }
+            Note::Serve(key) => self.list(key),
+            Note::Resolved(key, attempt, found) => self.resolved(key, attempt, found),
+            Note::Stop => self.over = true,
+        }
+    }
+
+    fn serve(&mut self, now: Instant, key: usize) {
+        let Some(entry) = self.clients.get_mut(key) else { return };
+        entry.listed = false;
+        self.advance_dial(now, key);
+        self.read(now, key);
+        for _ in 0..WRITES_MAX {
+            let Some(entry) = self.clients.get(key) else { return };
+            let core = entry.core.clone();
+            let mut turn = core.turn(now, &mut self.out, &mut self.events);
+            let called = turn.callback.is_some();
+            core.call(&mut turn, &mut self.events);
+            let Some(entry) = self.clients.get_mut(key) else { return };
+            entry.reads = turn.reads;
+            self.timers.arm(&mut entry.armed, turn.timeout, key);
+            if turn.closed {
+                self.clients.remove(key);
+                return;
+            }
+            match turn.control {
+                Some(Control::Dial(server)) => self.dial(now, key, server),
+                Some(Control::Close) => self.hang_up(key),
+                None if self.out.is_empty() => {
+                    if !called {
+                        return self.go_on_reading(key);
+                    }
+                }
+                None => self.write(now, key, turn.epoch),
+            }
+        }
+        self.list(key);
+    }
+
+    /// Lists a client again that has more to read.
+    fn go_on_reading(&mut self, key: usize) {
+        let Some(entry) = self.clients.get(key) else { return };
+        if entry.readable && entry.reads && matches!(entry.conn, Conn::Open(_)) {
+            self.list(key);
+        }
+    }
+
+    fn read(&mut self, now: Instant, key: usize) {
+        let Some(entry) = self.clients.get_mut(key) else { return };
+        let Conn::Open(link) = &entry.conn else { return };
+        if !entry.readable || !entry.reads {
+            return;
+        }
+        match link.read(&mut self.buffer) {
+            Ok(0) => self.lose(now, key, Closed::Peer, None),
+            Ok(count) => {
+                entry.readable = count == BUFFER || !Link::SHORT_READ_DRAINS || entry.closing;
+                entry.core.data(now, &self.buffer[..count]);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => entry.readable = false,
+            Err(error) => self.lose(now, key, Closed::Failed, Some(failed(error))),
+        }
+    }
+
+    /// Writes what was copied out.
+    fn write(&mut self, now: Instant, key: usize, epoch: u32) {
+        let Some(entry) = self.clients.get_mut(key) else { return };
+        let Conn::Open(link) = &entry.conn else { return };
+        match link.write(&[&self.out]) {
+            Ok(count) => {
+                if count < self.out.len() {
+                    entry.full = true;
+                    entry.core.set_writable(false);
+                }
+                entry.core.sent(now, epoch, count);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                entry.full = true;
+                entry.core.set_writable(false);
+            }
+            Err(error) => self.lose(now, key, Closed::Failed, Some(failed(error))),
+        }
+    }
+
+    fn lose(&mut self, now: Instant, key: usize, cause: Closed, failure: Option<NetworkError>) {
+        let Some(entry) = self.clients.get_mut(key) else { return };
+        entry.conn = Conn::None;
+        let failure = failure.map(|failure| (entry.server.clone(), failure));
+        entry.core.lost(now, cause, failure);
+        self.list(key);
+    }
+
+    /// The engine ends the connection, or the attempt: its last bytes go out as far as they can.
+    fn hang_up(&mut self, key: usize) {
+        let Some(entry) = self.clients.get_mut(key) else { return };
+        entry.attempt = entry.attempt.wrapping_add(1);
+        if let Conn::Open(link) = core::mem::replace(&mut entry.conn, Conn::None)
+            && !self.out.is_empty()
+        {
+            // What the socket does not take now is lost, as the engine knows.
+            let _ = link.write(&[&self.out]);
+        }
+    }
+
+    fn dial(&mut self, now: Instant, key: usize, server: Arc<str>) {
+        let Some(entry) = self.clients.get_mut(key) else { return };
+        entry.attempt = entry.attempt.wrapping_add(1);
+        entry.server = server.clone();
+        entry.conn = Conn::Resolving;
+        match server.parse::<Server>() {
+            Ok(server) => {
+                let (attempt, lane) = (entry.attempt, self.lane.clone());
+                self.resolver.resolve(&server.host, server.port, move |found| {
+                    // A loop that has ended wants no answer.
+                    drop(lane.inbox.push(Note::Resolved(key, attempt, found)));
+                });
+            }
+            Err(error) => {
+                self.lose(now, key, Closed::Failed, Some(NetworkError::Reference(error)));
+            }
+        }
+    }
+
+    fn resolved(
+        &mut self,
+        key: usize,
+        attempt: u32,
+        found: Result<Vec<std::net::SocketAddr>, ResolveError>,
+    ) {
+        let Some(entry) = self.clients.get_mut(key) else { return };
+        if entry.attempt != attempt || !matches!(entry.conn, Conn::Resolving) {
+            return;
+        }
+        match found {
+            Ok(addresses) => {
+                let patience = entry.core.look(|machine| machine.config().connect_timeout);
+                let deadline = std::time::Instant::now() + patience;
+                entry.conn = Conn::Dialling(Dial::new(&addresses, entry.tcp, key + 1, deadline));
+                self.list(key);
+            }
+            Err(error) => {
+                let failure = NetworkError::Resolve(Arc::new(error));
+                self.lose(self.clock.now(), key, Closed::Failed, Some(failure));
+            }
+        }
+    }
+
+    fn advance_dial(&mut self, now: Instant, key: usize) {
+        let Some(entry) = self.clients.get_mut(key) else { return };
+        let Conn::Dialling(dial) = &mut entry.conn else { return };
+        match dial.advance(&self.poll, std::time::Instant::now()) {
+            Dialled::Pending => {
+                let until = self.clock.at(dial.until());
+                self.timers.arm(&mut entry.armed, Some(until), key);
+            }
+            Dialled::Open(link) => {
+                entry.conn = Conn::Open(link);
+                (entry.readable, entry.closing, entry.full) = (true, false, false);
+                entry.core.opened(now);
+            }
+            Dialled::Failed(error) => {
+                let failure = NetworkError::Dial(Arc::new(error));
+                self.lose(now, key, Closed::Failed, Some(failure));
+            }
+        }
+    }
+}
+
+fn failed(error: io::Error) -> NetworkError {
+    NetworkError::Failed(Arc::new(error))
+}
