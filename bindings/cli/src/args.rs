@@ -7,7 +7,7 @@ use std::ffi::OsString;
 
 use lexopt::Arg;
 
-use crate::exit::Failure;
+use crate::exit::{Asked, Failure};
 
 /// The words of a command, option by option.
 #[derive(Debug)]
@@ -33,7 +33,11 @@ impl Args {
             Some(Arg::Value(value)) => Word::Operand(value),
         };
         if let Word::Option(option) = &word {
-            self.option.clone_from(option);
+            match option.as_str() {
+                "--help" => return Err(Failure::asked(Asked::Help)),
+                "--version" => return Err(Failure::asked(Asked::Version)),
+                _ => self.option.clone_from(option),
+            }
         }
         Ok(Some(word))
     }
@@ -113,6 +117,14 @@ mod tests {
         assert_eq!(args.number(1..=9).unwrap(), 3);
         assert_eq!(args.next().unwrap(), Some(Word::Operand("rest".into())));
         assert_eq!(args.next().unwrap(), None);
+    }
+
+    #[test]
+    fn help_is_asked_for_by_an_option_and_not_by_a_value() {
+        let mut args = Args::new(words("-m --help --help"));
+        args.next().unwrap();
+        assert_eq!(args.text().unwrap(), "--help");
+        assert_eq!(args.next().unwrap_err().asked, Some(Asked::Help));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::args::{Args, Word};
 use crate::conf::{FLAGS, LogTypes, Settings};
-use crate::exit::Failure;
+use crate::exit::{Asked, Failure};
 use crate::log::{Kind, LogWriter};
 use crate::signals::{self, Signal};
 
@@ -78,6 +78,7 @@ fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Settings, Failure>
             "-p" | "--port" => flags.push((option.clone(), "port".into(), args.text()?)),
             "--bind" => flags.push((option.clone(), "bind_address".into(), args.text()?)),
             "-v" | "--verbose" => verbose = true,
+            "-h" => return Err(Failure::asked(Asked::Help)),
             "-d" => {
                 return Err(Failure::usage(
                     "-d: running in the background is not supported; start it from a service \

@@ -22,19 +22,35 @@ pub(crate) const PROTOCOL: u8 = 21;
 /// The time that was given has passed.
 pub(crate) const TIMED_OUT: u8 = 27;
 
-/// Why a command failed.
+/// Why a command ends before it has done what it was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// The exit code.
     pub(crate) code: u8,
     /// For standard error: one line, what went wrong and what to do. Empty: nothing is to be said.
     pub(crate) message: String,
+    /// What was asked for instead.
+    pub(crate) asked: Option<Asked>,
+}
+
+/// What every command can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    /// `--help`.
+    Help,
+    /// `--version`.
+    Version,
 }
 
 impl Failure {
     /// A failure with this code and message.
     pub(crate) fn new(code: u8, message: impl Into<String>) -> Failure {
-        Failure { code, message: message.into() }
+        Failure { code, message: message.into(), asked: None }
+    }
+
+    /// Help or the version was asked for, which is no failure.
+    pub(crate) fn asked(what: Asked) -> Failure {
+        Failure { asked: Some(what), ..Failure::closed_pipe() }
     }
 
     /// The user asked wrongly.

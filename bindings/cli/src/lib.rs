@@ -7,6 +7,7 @@
 mod args;
 mod broker;
 mod conf;
+mod connection;
 mod exit;
 mod format;
 mod json;
@@ -14,11 +15,29 @@ mod log;
 mod output;
 mod passwd;
 mod property;
+mod publish;
+mod session;
 mod signals;
+mod subscribe;
 mod url;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+
+use exit::{Asked, Failure};
+
+const HELP: &str = include_str!("help/libmqtt.txt");
+const VERSION: &str = concat!("libmqtt ", env!("CARGO_PKG_VERSION"), "\n");
+
+/// A command: its name, its help, and what it does with the words after its name.
+type Command = (&'static str, &'static str, fn(Vec<OsString>) -> Result<(), Failure>);
+
+const COMMANDS: &[Command] = &[
+    ("broker", include_str!("help/broker.txt"), broker::run),
+    ("pub", include_str!("help/pub.txt"), publish::run),
+    ("sub", include_str!("help/sub.txt"), subscribe::run),
+    ("passwd", include_str!("help/passwd.txt"), passwd::run),
+];
 
 /// Runs the command whose words are `words`, the program's name first, as a whole program does:
 /// it reads standard input, writes to standard output and error, and some commands react to
@@ -27,36 +46,28 @@ use std::process::ExitCode;
 /// Returns the exit code of the process.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
     let mut words = words.into_iter().skip(1);
-    let command = words.next();
-    let words: Vec<OsString> = words.collect();
-    let command = command.as_ref().map_or(Some(""), |command| command.to_str()).unwrap_or("?");
-    let (command, help, run): (_, _, fn(Vec<OsString>) -> Result<(), exit::Failure>) = match command
-    {
-        "broker" => ("broker", include_str!("help/broker.txt"), broker::run),
-        "passwd" => ("passwd", include_str!("help/passwd.txt"), passwd::run),
-        "--version" | "-V" => {
-            return output::show(concat!("libmqtt ", env!("CARGO_PKG_VERSION"), "\n"));
-        }
-        "--help" | "-h" | "help" => return output::show(include_str!("help/libmqtt.txt")),
-        "" => {
-            output::complain(format_args!("{}", include_str!("help/libmqtt.txt").trim_end()));
-            return ExitCode::from(exit::USAGE);
-        }
-        other => {
-            output::complain(format_args!(
-                "libmqtt: unknown command '{other}': it is one of broker, pub, sub, passwd"
-            ));
-            return ExitCode::from(exit::USAGE);
-        }
+    let Some(command) = words.next() else {
+        output::complain(format_args!("{}", HELP.trim_end()));
+        return ExitCode::from(exit::USAGE);
     };
-    if words.iter().any(|word| word == "--help") {
-        return output::show(help);
+    let words: Vec<OsString> = words.collect();
+    if let Some((name, help, run)) = COMMANDS.iter().find(|(name, ..)| command == *name) {
+        return match run(words) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(Failure { asked: Some(Asked::Help), .. }) => output::show(help),
+            Err(Failure { asked: Some(Asked::Version), .. }) => output::show(VERSION),
+            Err(failure) => failure.report(name),
+        };
     }
-    if words.iter().any(|word| word == "--version") {
-        return output::show(concat!("libmqtt ", env!("CARGO_PKG_VERSION"), "\n"));
-    }
-    match run(words) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(command),
+    match command.to_str() {
+        Some("--help" | "-h" | "help") => output::show(HELP),
+        Some("--version" | "-V") => output::show(VERSION),
+        _ => {
+            let command = command.to_string_lossy();
+            output::complain(format_args!(
+                "libmqtt: unknown command '{command}': it is one of broker, pub, sub, passwd"
+            ));
+            ExitCode::from(exit::USAGE)
+        }
     }
 }

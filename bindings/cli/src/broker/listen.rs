@@ -132,8 +132,7 @@ mod tests {
 
     #[test]
     fn listeners_are_where_they_were_asked_for() {
-        let mut settings = Settings::default();
-        settings.bind = Some("0.0.0.0".into());
+        let mut settings = Settings { bind: Some("0.0.0.0".into()), ..Settings::default() };
         check(&settings, &["0.0.0.0:1883"]);
         let at =
             |port, host: Option<&str>, v6| ListenAt { port, host: host.map(str::to_owned), v6 };

@@ -51,7 +51,9 @@ fn limits(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
         }
         "max_inflight_messages" => number(value, 0..=u16::MAX)
             .map(|max| config.inflight_max = if max == 0 { u16::MAX } else { max }),
-        "max_keepalive" => number(value, 10..=u16::MAX).map(|max| config.keep_alive_max_s = max),
+        // The greatest value is no bound.
+        "max_keepalive" => number(value, 10..=u16::MAX)
+            .map(|max| config.keep_alive_max_s = if max == u16::MAX { 0 } else { max }),
         "max_packet_size" => {
             number(value, 20..=268_435_460).map(|max| config.maximum_packet_size = max)
         }
