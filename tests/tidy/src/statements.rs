@@ -66,7 +66,7 @@ impl Catalogue {
 pub struct Citation {
     /// The version named before it in the same comment, if any.
     pub version: Option<Version>,
-    /// The id, such as `MQTT-3.1.2-24`.
+    /// The id, such as v5 `MQTT-3.1.2-24`.
     pub id: String,
     /// The line, from 1.
     pub line: usize,
