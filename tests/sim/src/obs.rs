@@ -33,6 +33,8 @@ pub enum What {
     Accepted { conn: ConnId },
     /// The client's transport took the last byte of a packet.
     FromClient { conn: ConnId, packet: Vec<u8> },
+    /// The broker was handed bytes.
+    Heard { conn: ConnId },
     /// The broker was handed the last byte of a packet.
     ToBroker { conn: ConnId, packet: Vec<u8> },
     /// The broker has made its CONNACK, which may not have left yet.

@@ -50,12 +50,14 @@ pub(crate) struct Peer {
     next_id: u16,
     // The connection.
     wish: Option<(bool, Option<WillPlan>)>,
+    /// The past was forgotten, and the broker has not confirmed that it has too.
+    forgetting: bool,
+    was_clean: bool,
     input: Vec<u8>,
     output: Vec<u8>,
     answers: VecDeque<(Time, AckKind, PacketId)>,
     requests: BTreeSet<u16>,
-    quota: u32,
-    quota_max: u32,
+    window: usize,
     packet_max: usize,
     alias_max: u16,
     aliases: BTreeMap<String, u16>,
@@ -82,12 +84,13 @@ impl Peer {
             numbers: 0,
             next_id: 1,
             wish: None,
+            forgetting: false,
+            was_clean: false,
             input: Vec::new(),
             output: Vec::new(),
             answers: VecDeque::new(),
             requests: BTreeSet::new(),
-            quota: 0,
-            quota_max: 0,
+            window: 0,
             packet_max: usize::MAX,
             alias_max: 0,
             aliases: BTreeMap::new(),
@@ -112,6 +115,13 @@ impl Peer {
 
     fn say_connect(&mut self) {
         let (clean, will) = self.wish.clone().unwrap_or((false, None));
+        let clean = clean || self.forgetting;
+        self.forgetting = clean;
+        // Before 5.0 a clean session ends with its connection.
+        let was_clean = std::mem::replace(&mut self.was_clean, clean && !self.v5());
+        if clean || was_clean {
+            self.forget();
+        }
         let plan = self.plan.clone();
         let mut properties = PropertiesBuf::new();
         let mut will_properties = PropertiesBuf::new();
@@ -160,15 +170,15 @@ impl Peer {
         if connack.reason.is_error() {
             return self.close();
         }
-        let clean = self.wish.take().is_some_and(|(clean, _)| clean);
+        self.wish = None;
+        let clean = std::mem::take(&mut self.forgetting);
         let kept = match self.plan.version {
             Version::V31 => !clean,
             _ => connack.session_present,
         };
         let properties = connack.properties;
         self.state = State::Open;
-        self.quota_max = u32::from(properties.receive_maximum().unwrap_or(u16::MAX));
-        self.quota = self.quota_max;
+        self.window = usize::from(properties.receive_maximum().unwrap_or(u16::MAX));
         self.packet_max = properties.maximum_packet_size().map_or(usize::MAX, |n| n as usize);
         self.alias_max = properties.topic_alias_maximum().unwrap_or(0);
         let keep_alive = properties.server_keep_alive().unwrap_or(self.plan.keep_alive);
@@ -176,16 +186,20 @@ impl Peer {
         if kept {
             self.resend();
         } else {
-            self.taking.clear();
-            for (_, flight) in std::mem::take(&mut self.flights) {
-                let outcome = Outcome::Lost;
-                self.deeds.push_back(Deed::Resolved { token: flight.token, outcome });
-            }
+            self.forget();
             if self.plan.steady {
                 self.subscribe_to_everything();
             }
         }
         self.send_waiting();
+    }
+
+    /// The session is no more.
+    fn forget(&mut self) {
+        self.taking.clear();
+        for (_, flight) in std::mem::take(&mut self.flights) {
+            self.deeds.push_back(Deed::Resolved { token: flight.token, outcome: Outcome::Lost });
+        }
     }
 
     fn resend(&mut self) {
@@ -197,9 +211,6 @@ impl Peer {
             if flight.released {
                 self.send(&Packet::Ack(Ack::new(AckKind::PubRel, packet_id)));
             } else {
-                // The broker's window may be smaller than last time only by its configuration,
-                // which does not change.
-                self.quota -= 1;
                 self.say_publish(&flight.message, Some(packet_id), true);
             }
         }
@@ -265,11 +276,10 @@ impl Peer {
                 self.say_publish(&message, None, false);
                 self.deeds.push_back(Deed::Resolved { token, outcome: Outcome::Done });
             } else {
-                if self.quota == 0 {
+                if self.flights.len() >= self.window {
                     return;
                 }
                 let Some(id) = self.free_id() else { return };
-                self.quota -= 1;
                 self.numbers += 1;
                 let flight =
                     Flight { message: message.clone(), token, released: false, number: self.numbers };
@@ -365,7 +375,6 @@ impl Peer {
             }
             _ => {
                 let Some(flight) = self.flights.remove(&id.get()) else { return };
-                self.quota = (self.quota + 1).min(self.quota_max);
                 let outcome = if ack.reason.is_error() { Outcome::Refused } else { Outcome::Done };
                 self.deeds.push_back(Deed::Resolved { token: flight.token, outcome });
                 self.send_waiting();

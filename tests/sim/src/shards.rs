@@ -106,6 +106,7 @@ impl World<'_> {
         let mut bytes = self.conns[conn].up.read(now, most);
         if !bytes.is_empty() {
             let packets = self.conns[conn].up.leaving.push(&bytes);
+            self.note(What::Heard { conn });
             for packet in packets {
                 self.tamper.lose_published(&packet, &mut bytes);
                 self.note(What::ToBroker { conn, packet });

@@ -1,9 +1,9 @@
 //! A run as text and as a number.
 
-use libmqtt_codec::{Side, Version};
+use libmqtt_codec::{Connect, Packet, Side, Version};
 
 use crate::check::decode;
-use crate::obs::{Obs, What};
+use crate::obs::{Obs, What, key_of};
 
 /// A number that differs when anything observed differs.
 pub fn hash(run: &[Obs]) -> u64 {
@@ -40,24 +40,26 @@ pub fn line(obs: &Obs, version: Version) -> String {
 }
 
 fn shown(packet: &[u8], version: Version, from: Side) -> String {
-    let text = match decode(packet, version, from) {
-        Ok(packet) => format!("{packet:?}"),
-        Err(why) => why,
-    };
-    // Payloads are mostly padding.
-    match text.find("payload: [") {
-        None => text,
-        Some(at) => {
-            let head = &text[..at];
-            let key = payload_key(packet);
-            format!("{head}key {key}")
+    match decode(packet, version, from) {
+        Ok(packet) => {
+            let text = format!("{packet:?}");
+            // Payloads are mostly padding.
+            let head = text.find("payload: [").map_or(text.as_str(), |at| &text[..at]);
+            match packet {
+                Packet::Publish(publish) => format!("{head}{}", told(publish.payload)),
+                Packet::Connect(Connect { will: Some(will), .. }) => {
+                    format!("{head}{}, {:?}", told(will.payload), will.properties)
+                }
+                _ => text,
+            }
         }
+        Err(why) => why,
     }
 }
 
-fn payload_key(packet: &[u8]) -> String {
-    let end = packet.iter().rposition(|&b| b == b';');
-    let Some(end) = end else { return "none".into() };
-    let digits = packet[..end].iter().rev().take_while(|b| b.is_ascii_hexdigit()).count();
-    String::from_utf8_lossy(&packet[end - digits..end]).into_owned()
+fn told(payload: &[u8]) -> String {
+    match key_of(payload) {
+        Some(key) => format!("key {key:x}, {} bytes", payload.len()),
+        None => format!("{payload:?}"),
+    }
 }

@@ -24,7 +24,14 @@ impl Checker<'_> {
         let actor = self.links[&conn].actor;
         let program = self.programs.entry(actor).or_default();
         match packet {
-            Packet::Connect(connect) => program.clean = connect.clean_start,
+            Packet::Connect(connect) => {
+                // Before 5.0 a clean session ends with its connection.
+                let was_clean = std::mem::replace(&mut program.clean, connect.clean_start);
+                if connect.clean_start || (was_clean && connect.version != Version::V5) {
+                    program.flows.clear();
+                    program.taking.clear();
+                }
+            }
             Packet::Publish(publish) => {
                 let (Some(id), Some(key)) = (publish.packet_id, key_of(publish.payload)) else {
                     return;

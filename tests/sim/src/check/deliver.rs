@@ -37,8 +37,8 @@ pub(crate) struct Instance {
 pub(crate) struct Obligation {
     pub(crate) instance: usize,
     pub(crate) qos: QoS,
-    /// Subscription Identifiers.
-    ids: BTreeSet<u32>,
+    /// Subscription Identifiers, sorted; one that several subscriptions share stands repeatedly.
+    ids: Vec<u32>,
     /// RETAIN; none where subscriptions disagree.
     retain: Option<bool>,
     /// The subscriptions behind it, as they were. Without any left it may be forgotten.
@@ -154,6 +154,8 @@ impl Checker<'_> {
             return;
         };
         let qos = granted.min(origin.qos);
+        let mut ids: Vec<u32> = matched.iter().filter_map(|(_, sub)| sub.id).collect();
+        ids.sort_unstable();
         let rap = matched.iter().filter(|(_, sub)| sub.options.retain_as_published).count();
         let retain = match rap {
             0 => Some(false),
@@ -167,7 +169,7 @@ impl Checker<'_> {
         let owed = Obligation {
             instance,
             qos,
-            ids: matched.iter().filter_map(|(_, sub)| sub.id).collect(),
+            ids,
             retain,
             filters: matched.iter().map(|(filter, _)| filter.to_string()).collect(),
             group: None,
@@ -289,7 +291,8 @@ impl Checker<'_> {
             }
         }
         *s.started.entry((key, publish.qos as u8)).or_default() += 1;
-        let ids: BTreeSet<u32> = publish.properties.subscription_identifiers().collect();
+        let mut ids: Vec<u32> = publish.properties.subscription_identifiers().collect();
+        ids.sort_unstable();
         let places = s.owed_by_key.get(&key).cloned().unwrap_or_default();
         let fits = |owed: &Obligation| {
             !owed.sent
@@ -300,10 +303,20 @@ impl Checker<'_> {
                         && owed.retain.is_none_or(|retain| retain == publish.retain))
         };
         let s = &mut self.sessions[session];
-        match places.iter().copied().find(|&place| fits(&s.owed[place])) {
+        // Of several takings of one message, what must be sent comes first.
+        let fitting = || places.iter().copied().filter(|&place| fits(&s.owed[place]));
+        let must = |place: &usize| {
+            let owed = &s.owed[*place];
+            let group = owed.group.map(|group| &self.groups[group]);
+            let origin = &self.instances[owed.instance].origin;
+            let alive = origin.expiry.is_none_or(|s| self.now <= origin.at + Time::from(s) * SEC);
+            alive && (owed.must || group.is_some_and(|g| g.must && g.taken.is_none()))
+        };
+        match fitting().find(must).or(fitting().next()) {
             Some(place) => {
                 s.owed[place].sent = true;
-                self.sent_as_owed(conn, session, place, publish);
+                let unique = key != 0 && places.len() == 1;
+                self.sent_as_owed(conn, session, place, publish, unique);
             }
             None => {
                 let owed: Vec<_> = places.iter().map(|&place| &s.owed[place]).collect();
@@ -324,14 +337,22 @@ impl Checker<'_> {
         }
     }
 
-    fn sent_as_owed(&mut self, conn: ConnId, session: usize, place: usize, publish: &Publish<'_>) {
+    fn sent_as_owed(
+        &mut self,
+        conn: ConnId,
+        session: usize,
+        place: usize,
+        publish: &Publish<'_>,
+        unique: bool,
+    ) {
         let s = &mut self.sessions[session];
         let owed = &s.owed[place];
         let instance = owed.instance;
         let origin = &self.instances[instance].origin;
         let mut found = Vec::new();
         let (group, stored) = (owed.group, owed.stored);
-        if !stored && !origin.will {
+        // Order can be told where it is certain which taking of the message this is.
+        if !stored && !origin.will && unique {
             let group = owed.group.and_then(|_| owed.filters.first().cloned());
             let line =
                 (origin.client_id.clone(), origin.topic.clone(), publish.qos as u8, group);
@@ -343,7 +364,7 @@ impl Checker<'_> {
                 ));
             }
         }
-        if let Some(expiry) = origin.expiry {
+        if let Some(expiry) = origin.expiry.filter(|_| unique) {
             let from = owed.since.max(self.links[&conn].answered_at);
             let waited = from.saturating_sub(origin.at);
             let life = Time::from(expiry) * SEC;
@@ -459,7 +480,15 @@ impl Checker<'_> {
         for group in self.groups.iter().filter(|group| group.must && group.taken.is_none()) {
             let origin = &self.instances[group.instance].origin;
             if origin.expiry.is_none_or(|expiry| expiry >= 1000) {
-                missing.push(format!("missing: {:x} for a shared subscription", origin.key));
+                let members: Vec<_> =
+                    group.members.iter().map(|&s| self.sessions[s].client_id.as_str()).collect();
+                missing.push(format!(
+                    "missing: {:x} to {} from {}, taken at {} ms, for one of {members:?}",
+                    origin.key,
+                    origin.topic,
+                    origin.client_id,
+                    origin.at / 1_000_000
+                ));
             }
         }
         if self.plan.tight {

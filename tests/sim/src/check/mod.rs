@@ -114,6 +114,9 @@ impl<'p> Checker<'p> {
             What::Dialled { conn, actor } => self.dialled(*conn, *actor),
             What::FromClient { conn, packet } => self.client_end(*conn, packet, true),
             What::ToClient { conn, packet } => self.client_end(*conn, packet, false),
+            What::Heard { conn } => {
+                self.links.get_mut(conn).expect("dialled before").last_byte = obs.at;
+            }
             What::ToBroker { conn, packet } => {
                 let link = self.links.get_mut(conn).expect("dialled before");
                 if link.answered {

@@ -28,7 +28,10 @@ pub(crate) struct Link {
     pub(crate) client_gone: bool,
     pub(crate) session: Option<usize>,
     pub(crate) answered_at: Time,
+    /// When it was handed a whole packet, and when any bytes: it may count either as a sign of
+    /// life.
     pub(crate) last_heard: Time,
+    pub(crate) last_byte: Time,
     pub(crate) keep_alive: Time,
     pub(crate) will: Option<Will>,
     /// Messages handed to the client that its program has not received yet: key and QoS.
@@ -80,6 +83,7 @@ impl Checker<'_> {
             session: None,
             answered_at: 0,
             last_heard: self.now,
+            last_byte: self.now,
             keep_alive: 0,
             will: None,
             to_receive: std::collections::VecDeque::new(),
@@ -141,12 +145,13 @@ impl Checker<'_> {
                 .unwrap_or(0)
                 .min(self.plan.config.session_expiry_max_s),
             _ if connect.clean_start => 0,
-            _ => self.plan.config.session_expiry_v3_s,
+            _ => self.plan.config.session_expiry_v3_s.min(self.plan.config.session_expiry_max_s),
         };
         let keep_alive = answer.server_keep_alive().unwrap_or(connect.keep_alive_s);
         let link = self.links.get_mut(&conn).expect("dialled before");
         link.session = Some(session);
         link.last_heard = self.now;
+        link.last_byte = self.now;
         link.keep_alive = Time::from(keep_alive) * SEC;
         link.will = connect.will.map(|will| Will::of(&will));
         if link.will.is_some() {
@@ -169,7 +174,7 @@ impl Checker<'_> {
             if let Some(old_conn) = self.sessions[old].online {
                 self.count("takeovers");
                 let clean = connect.clean_start;
-                self.taken_over(old_conn, clean);
+                self.taken_over(old_conn, clean, present);
                 must_be_present = (lasting || clean).then_some(!clean);
             } else {
                 let in_doubt = self.sessions[old].deadline.is_some_and(|at| at <= self.now);
@@ -205,14 +210,19 @@ impl Checker<'_> {
     }
 
     /// A new connection of the same client ends this one.
-    fn taken_over(&mut self, conn: ConnId, clean: bool) {
+    fn taken_over(&mut self, conn: ConnId, clean: bool, resumed: bool) {
         let link = self.links.get_mut(&conn).expect("dialled before");
         link.may_close = Some(Reason::SessionTakenOver);
         link.gone = true;
         let session = link.session.expect("it is connected");
-        if link.will.as_ref().is_some_and(|will| will.delay > 0) && !clean {
-            link.will = None; // v5 [MQTT-3.1.3-9]
-            self.count("wills cancelled");
+        if let Some(will) = link.will.as_mut().filter(|will| will.delay > 0 && !clean) {
+            // A session that ends with its connection is not continued by the new one, but
+            // §3.1.4 says in passing that its will is not sent either.
+            will.doubtful = true;
+            if resumed {
+                link.will = None; // v5 [MQTT-3.1.3-9]
+                self.count("wills cancelled");
+            }
         }
         let expiry = self.sessions[session].expiry;
         self.sessions[session].expiry = expiry.max(1); // whether it ends now is for CONNACK to say
@@ -347,7 +357,7 @@ impl Checker<'_> {
         self.open_wills.retain(|(_, until)| *until >= now);
         let late = self.links.iter().find(|(_, link)| {
             let limit = link.keep_alive * 3 / 2;
-            !link.gone && link.keep_alive > 0 && now > link.last_heard + limit + slack
+            !link.gone && link.keep_alive > 0 && now > link.last_byte + limit + slack
         });
         if let Some((&conn, _)) = late {
             self.links.get_mut(&conn).expect("just seen").keep_alive = 0;

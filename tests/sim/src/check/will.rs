@@ -15,6 +15,8 @@ pub(crate) struct Will {
     pub(crate) len: usize,
     pub(crate) qos: QoS,
     pub(crate) retain: bool,
+    /// Whether it must be published is open.
+    pub(crate) doubtful: bool,
     /// Will Delay Interval in seconds.
     pub(crate) delay: u32,
     /// Message Expiry Interval in seconds.
@@ -29,6 +31,7 @@ impl Will {
             len: will.payload.len(),
             qos: will.qos,
             retain: will.retain,
+            doubtful: false,
             delay: will.properties.will_delay_interval().unwrap_or(0),
             expiry: will.properties.message_expiry_interval(),
         }
@@ -76,6 +79,9 @@ impl Checker<'_> {
             will: true,
             at,
         });
+        if will.doubtful {
+            self.doubt(instance);
+        }
         // When nothing had to be waited for, it is published before the broker hears anything else.
         if will.delay > 0 {
             self.open_wills.push((instance, at + self.plan.slack));
