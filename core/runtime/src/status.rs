@@ -45,6 +45,7 @@ statuses! {
     Panicked = -8, "internal error was caught";
     NotInVersion = -9, "not expressible in this protocol version";
     SystemRefused = -10, "system refuses a thread, a descriptor or memory";
+    NotFound = -11, "nothing there by this name or number";
     ResolveFailed = -100, "name cannot be resolved";
     ConnectionRefused = -101, "connection was refused";
     ConnectionLost = -102, "connection was lost";
