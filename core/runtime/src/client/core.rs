@@ -516,10 +516,15 @@ impl Core {
         if state.machine.poll_timeout().is_some_and(|due| due <= now) {
             state.machine.handle_timeout(now);
         }
-        if state.close_by.is_some_and(|by| by <= now) && !state.machine.is_idle() {
+        if state.close_by.is_some_and(|by| by <= now || state.machine.is_idle()) && !state.closed {
+            // What was asked for since a goodbye is abandoned too.
             state.machine.close(now);
         }
         let mut answered = state.pump();
+        if state.close_by.is_some() && state.machine.is_idle() && state.control.is_empty() {
+            answered |= !state.closed;
+            state.closed = true;
+        }
         let mut turn = Turn { epoch: state.epoch, ..Turn::default() };
         if !state.events.is_empty() {
             if let Calls::Idle(_) = state.calls
@@ -548,10 +553,6 @@ impl Core {
                 if state.writable && !state.held {
                     let outgoing = state.machine.outgoing();
                     out.extend_from_slice(&outgoing[..outgoing.len().min(CHUNK)]);
-                }
-                if state.close_by.is_some() && state.machine.is_idle() && !state.closed {
-                    state.closed = true;
-                    answered = true;
                 }
             }
         }
