@@ -69,6 +69,15 @@ impl<'a> Parcel<'a> {
         }
     }
 
+    /// A message from another shard, whose properties are as in [`Stored::message`].
+    pub(super) fn forwarded(publish: Publish<'a>, expires_at: Option<Instant>) -> Parcel<'a> {
+        Parcel { publish, expires_at, stored: None }
+    }
+
+    pub(super) fn is_stored(&self) -> bool {
+        self.stored.is_some()
+    }
+
     fn store(&self) -> Stored {
         Stored { message: Message::copy(&self.publish), expires_at: self.expires_at }
     }

@@ -1,48 +1,173 @@
 //! What travels between the shards of a broker.
+//!
+//! Small messages are copied into the batch one behind the other, so that what crosses from one
+//! thread to another is a few buffers and not an allocation per message. An emptied batch keeps
+//! its buffers for what goes the other way.
 
 use std::sync::Arc;
 
+use libmqtt_codec::{Properties, Publish, QoS};
+
 use super::Shard;
+use super::outbox::SHARE_MIN;
 use super::parcel::{Parcel, Stored, Target};
 use crate::Instant;
 use crate::topic::SessionKey;
+
+/// Targets that are copied rather than shared: counting references costs both threads.
+const COPIED_TARGETS_MAX: usize = 4;
+/// Buffers above this many bytes are not kept.
+const KEEP_MAX: usize = 256 * 1024;
 
 /// Messages from one shard to another: hand it to that shard's `handle_peer`, batches of the same
 /// pair of shards in order.
 #[derive(Debug, Default)]
 pub struct PeerBatch {
-    pub(super) deliveries: Vec<Delivery>,
+    deliveries: Vec<Delivery>,
+    /// Topics of copied messages.
+    topics: String,
+    /// Properties and payloads of copied messages.
+    bytes: Vec<u8>,
+    targets: Vec<Target>,
 }
 
 /// A message and the sessions of one shard that get it.
 #[derive(Debug)]
-pub(super) struct Delivery {
-    stored: Arc<Stored>,
-    to: Arc<[Target]>,
+struct Delivery {
+    what: What,
+    to: To,
     /// Who published it.
     origin: Option<SessionKey>,
 }
 
+#[derive(Debug)]
+enum What {
+    /// The next in the batch's buffers, with these lengths.
+    Copied {
+        topic: u32,
+        properties: u32,
+        payload: u32,
+        qos: QoS,
+        retain: bool,
+        expires_at: Option<Instant>,
+    },
+    Stored(Arc<Stored>),
+}
+
+#[derive(Debug)]
+enum To {
+    /// So many of the batch's targets, the next ones.
+    Next(usize),
+    Shared(Arc<[Target]>),
+}
+
 impl PeerBatch {
+    pub(super) fn is_empty(&self) -> bool {
+        self.deliveries.is_empty()
+    }
+
+    /// Adds a message for these targets.
     pub(super) fn push(
         &mut self,
         parcel: &mut Parcel<'_>,
-        to: Arc<[Target]>,
+        to: &Arc<[Target]>,
         origin: Option<SessionKey>,
     ) {
-        self.deliveries.push(Delivery { stored: Arc::clone(parcel.stored()), to, origin });
+        let what = self.copy(parcel);
+        let to = if to.len() <= COPIED_TARGETS_MAX {
+            self.targets.extend_from_slice(to);
+            To::Next(to.len())
+        } else {
+            To::Shared(Arc::clone(to))
+        };
+        self.deliveries.push(Delivery { what, to, origin });
+    }
+
+    /// Adds a message for one target.
+    pub(super) fn push_one(
+        &mut self,
+        parcel: &mut Parcel<'_>,
+        to: &Target,
+        origin: Option<SessionKey>,
+    ) {
+        let what = self.copy(parcel);
+        self.targets.push(to.clone());
+        self.deliveries.push(Delivery { what, to: To::Next(1), origin });
+    }
+
+    fn copy(&mut self, parcel: &mut Parcel<'_>) -> What {
+        let publish = parcel.publish;
+        if parcel.is_stored() || publish.payload.len() >= SHARE_MIN {
+            return What::Stored(Arc::clone(parcel.stored()));
+        }
+        let properties = publish.properties.as_bytes();
+        self.topics.push_str(publish.topic);
+        self.bytes.extend_from_slice(properties);
+        self.bytes.extend_from_slice(publish.payload);
+        What::Copied {
+            topic: publish.topic.len() as u32,
+            properties: properties.len() as u32,
+            payload: publish.payload.len() as u32,
+            qos: publish.qos,
+            retain: publish.retain,
+            expires_at: parcel.expires_at,
+        }
+    }
+
+    /// Empties it for another use, unless it has become large.
+    pub(super) fn recycle(mut self) -> PeerBatch {
+        if self.bytes.capacity() + self.topics.capacity() > KEEP_MAX {
+            return PeerBatch::default();
+        }
+        self.deliveries.clear();
+        self.topics.clear();
+        self.bytes.clear();
+        self.targets.clear();
+        self
     }
 }
 
 impl Shard {
-    pub(super) fn deliver_from_peer(&mut self, now: Instant, delivery: &Delivery) {
-        let mut parcel = Parcel::from_stored(&delivery.stored);
-        self.tables.begin();
-        for target in delivery.to.iter() {
-            if target.group != 0 && !self.tables.is_alive(target.session) {
-                self.reroute(now, &delivery.stored, target.group);
-            } else {
-                self.tables.deliver(now, &mut parcel, target, delivery.origin);
+    /// Delivers the messages of a batch to sessions of this shard.
+    pub(super) fn deliver_batch(&mut self, now: Instant, batch: &PeerBatch) {
+        let (mut topics, mut bytes) = (&batch.topics[..], &batch.bytes[..]);
+        let mut targets = &batch.targets[..];
+        for delivery in &batch.deliveries {
+            let mut parcel = match &delivery.what {
+                What::Stored(stored) => Parcel::from_stored(stored),
+                &What::Copied { topic, properties, payload, qos, retain, expires_at } => {
+                    let (topic, more_topics) = topics.split_at(topic as usize);
+                    let (properties, more) = bytes.split_at(properties as usize);
+                    let (payload, more) = more.split_at(payload as usize);
+                    (topics, bytes) = (more_topics, more);
+                    let properties = Properties::assume_checked(properties);
+                    let publish = Publish {
+                        dup: false,
+                        qos,
+                        retain,
+                        topic,
+                        packet_id: None,
+                        properties,
+                        payload,
+                    };
+                    Parcel::forwarded(publish, expires_at)
+                }
+            };
+            let to = match &delivery.to {
+                To::Shared(to) => to,
+                To::Next(count) => {
+                    let (to, more) = targets.split_at(*count);
+                    targets = more;
+                    to
+                }
+            };
+            self.tables.begin();
+            for target in to {
+                if target.group != 0 && !self.tables.is_alive(target.session) {
+                    self.reroute(now, &Arc::clone(parcel.stored()), target.group);
+                } else {
+                    self.tables.deliver(now, &mut parcel, target, delivery.origin);
+                }
             }
         }
     }

@@ -63,6 +63,8 @@ pub struct Shard {
     pub(super) outputs: VecDeque<BrokerOutput>,
     /// Messages for the other shards, by shard.
     pub(super) peers: Vec<PeerBatch>,
+    /// Emptied batches.
+    spare_batches: Vec<PeerBatch>,
     /// Links that are gone but whose last bytes may be looked at until the next input.
     gone: Vec<u32>,
     /// Links of publishers that are held.
@@ -93,6 +95,7 @@ impl Shard {
             timers: Timers::new(),
             outputs: VecDeque::new(),
             peers: (0..shared.shards()).map(|_| PeerBatch::default()).collect(),
+            spare_batches: Vec::new(),
             gone: Vec::new(),
             held: Vec::new(),
             tickets: 0,
@@ -287,8 +290,9 @@ impl Shard {
     pub fn handle_peer(&mut self, now: Instant, from: ShardId, batch: PeerBatch) {
         let _ = from;
         self.reap();
-        for deliver in batch.deliveries {
-            self.deliver_from_peer(now, &deliver);
+        self.deliver_batch(now, &batch);
+        if self.spare_batches.len() < self.peers.len() {
+            self.spare_batches.push(batch.recycle());
         }
     }
 
@@ -410,8 +414,9 @@ impl Shard {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
         }
-        if let Some(to) = self.peers.iter().position(|batch| !batch.deliveries.is_empty()) {
-            let batch = core::mem::take(&mut self.peers[to]);
+        if let Some(to) = self.peers.iter().position(|batch| !batch.is_empty()) {
+            let next = self.spare_batches.pop().unwrap_or_default();
+            let batch = core::mem::replace(&mut self.peers[to], next);
             return Some(BrokerOutput::Peer(ShardId(to as u16), batch));
         }
         self.tables.stats.sessions = self.tables.sessions.len() as u64;
@@ -538,7 +543,7 @@ impl Shard {
             self.tables.deliver(now, parcel, target, origin);
         }
         for (shard, targets) in &route.remote {
-            self.peers[usize::from(*shard)].push(parcel, Arc::clone(targets), origin);
+            self.peers[usize::from(*shard)].push(parcel, targets, origin);
         }
         // v5-U52: each group's copy goes to one member.
         for turns in &mut route.groups {
@@ -546,8 +551,7 @@ impl Shard {
             if target.session.shard == self.which {
                 self.tables.deliver(now, parcel, target, origin);
             } else {
-                let targets = Arc::from([target.clone()]);
-                self.peers[usize::from(target.session.shard)].push(parcel, targets, origin);
+                self.peers[usize::from(target.session.shard)].push_one(parcel, target, origin);
             }
         }
         true
@@ -568,8 +572,7 @@ impl Shard {
             self.tables.begin();
             self.tables.deliver(now, &mut parcel, target, None);
         } else {
-            let targets = Arc::from([target.clone()]);
-            self.peers[usize::from(target.session.shard)].push(&mut parcel, targets, None);
+            self.peers[usize::from(target.session.shard)].push_one(&mut parcel, target, None);
         }
     }
 
