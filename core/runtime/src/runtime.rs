@@ -73,8 +73,11 @@ impl Runtime {
                 Ok(Err(error)) => log.write(Level::Error, format_args!("client loop: {error}")),
                 Err(_) => log.write(Level::Error, format_args!("client loop panicked")),
             }
-            served.end();
-            drop(served);
+            // What callbacks do with their last events is theirs: they may panic again.
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                served.end();
+                drop(served);
+            }));
             *when_ended.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
             when_ended.1.notify_all();
         })?;

@@ -7,9 +7,10 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use libmqtt_engine::broker::{Moved, PeerBatch, ShardId, Shared};
 use libmqtt_engine::codec::Reason;
 use libmqtt_engine::{Instant, Message, Ticket, Verdict};
+use libmqtt_net::Link;
 
 use super::BrokerError;
-use super::links::Port;
+use crate::client::Core;
 use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::log::Log;
@@ -22,7 +23,13 @@ const BATCHES_MAX: usize = 64;
 /// Something for a shard to do.
 pub(super) enum Note {
     /// A link comes from another shard.
-    Moved(Port, Moved),
+    Moved(Link, Moved),
+    /// A client within the process comes from another shard, with its link.
+    MovedLocal(Arc<Core>, Moved),
+    /// A client within the process begins its life.
+    Join(Arc<Core>),
+    /// The client within the process that has this key has something to do.
+    Serve(usize),
     /// Messages come from another shard.
     Peer(ShardId, PeerBatch),
     /// The host program publishes.
@@ -35,6 +42,15 @@ pub(super) enum Note {
     Quiesce(Instant),
     /// All shards have read their last: send what waits and close.
     Finish,
+}
+
+impl Note {
+    /// Nobody will read it.
+    pub(super) fn give_up(self) {
+        if let Note::Join(core) | Note::MovedLocal(core, _) = self {
+            core.abandon();
+        }
+    }
 }
 
 /// The way to one shard.
@@ -54,6 +70,8 @@ pub(super) struct Bus {
     pub(super) log: Log,
     pub(super) shared: Arc<Shared>,
     lanes: Box<[Lane]>,
+    /// Counts the clients within the process.
+    joined: AtomicUsize,
     stopping: AtomicBool,
     /// Shards that have read their last.
     quiesced: AtomicUsize,
@@ -80,6 +98,7 @@ impl Bus {
             log,
             shared,
             lanes: inboxes.into_iter().map(lane).collect(),
+            joined: AtomicUsize::new(0),
             stopping: AtomicBool::new(false),
             quiesced: AtomicUsize::new(0),
             running: Mutex::new(0),
@@ -97,7 +116,15 @@ impl Bus {
 
     /// Leaves something for a shard. What is for a shard that has ended is dropped.
     pub(super) fn send(&self, shard: ShardId, note: Note) {
-        drop(self.lane(shard).inbox.push(note));
+        if let Err(note) = self.lane(shard).inbox.push(note) {
+            note.give_up();
+        }
+    }
+
+    /// Has a client within the process begin its life, on one shard after the other.
+    pub(super) fn join(&self, core: Arc<Core>) -> Result<(), BrokerError> {
+        let next = self.joined.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
+        self.lanes[next].inbox.push(Note::Join(core)).map_err(|_| BrokerError::Stopped)
     }
 
     pub(super) fn send_batch(&self, from: ShardId, to: ShardId, batch: PeerBatch) {

@@ -8,6 +8,8 @@ use libmqtt_net::Link;
 pub(super) enum Port {
     /// A peer behind a socket.
     Socket(Link),
+    /// The client with this key on the same thread.
+    Local(usize),
 }
 
 /// A link's transport and what is known of its readiness.

@@ -3,6 +3,7 @@
 mod accept;
 mod bus;
 mod links;
+mod local;
 mod options;
 mod shard;
 
@@ -18,6 +19,7 @@ use libmqtt_engine::codec::Reason;
 use libmqtt_engine::{Hooks, Message, NoHooks, Ticket, Verdict};
 use libmqtt_net::{Acceptor, Poll};
 
+use crate::client::{Client, ClientOptions, Core};
 use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::log::Level;
@@ -96,19 +98,23 @@ impl Broker {
         let name = format!("mqtt-shard-{}", which.0);
         self.bus.thread_begins();
         let spawned = thread::Builder::new().name(name).spawn(move || {
-            let run = || {
-                let shard = Shard::new(bus.shared.clone(), which, hooks, seed, bus.clock.now());
-                ShardLoop::new(which, bus.clone(), shard, poll, doors).run()
-            };
+            bus.inbox(which).own();
+            let shard = Shard::new(bus.shared.clone(), which, hooks, seed, bus.clock.now());
+            let mut shard = ShardLoop::new(which, bus.clone(), shard, poll, doors);
             // A panic can only come from a hook or from a fault of ours. The other shards could
             // not reach this one's sessions any more, so the broker stops, and says so.
-            match catch_unwind(AssertUnwindSafe(run)) {
+            match catch_unwind(AssertUnwindSafe(|| shard.run())) {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => bus.fail(which, format_args!("{error}")),
                 Err(_) => bus.fail(which, format_args!("it panicked")),
             }
             bus.quiesced(which);
-            bus.inbox(which).close();
+            // What callbacks do with their last events is theirs: they may panic again.
+            let _ = catch_unwind(AssertUnwindSafe(|| {
+                bus.inbox(which).close().into_iter().for_each(Note::give_up);
+                shard.locals.abandon();
+                drop(shard);
+            }));
             bus.thread_ends();
         });
         match spawned {
@@ -138,6 +144,18 @@ impl Broker {
     /// Returns before subscribers have it. `Err(Busy)` when 64 MiB of such messages wait.
     pub fn publish(&self, message: &Message) -> Result<(), BrokerError> {
         self.bus.publish(message)
+    }
+
+    /// A client within the process: joined to the broker by memory, with a full session and no
+    /// socket. Its servers are not looked at; its callbacks are called on a shard's thread and
+    /// must not block. It does nothing yet: `connect` or `start` it.
+    pub fn client(&self, options: ClientOptions) -> Result<Client, BrokerError> {
+        let mut config = options.config;
+        config.servers = vec!["this broker".into()];
+        let core = Core::new(config, options.events_max, random()?, self.bus.clock);
+        let core = Arc::new(core);
+        self.bus.join(core.clone())?;
+        Ok(Client::driven(core))
     }
 
     /// Counters of the whole broker, at most a turn of its loops old.

@@ -18,6 +18,7 @@ use libmqtt_net::{Link, Poll};
 use super::accept::Doors;
 use super::bus::{Bus, Note};
 use super::links::{Links, Port};
+use super::local::Locals;
 
 /// The key of the inbox's waker; those of the listeners follow, then those of the links.
 pub(super) const WAKER: usize = 0;
@@ -45,12 +46,13 @@ enum Phase {
 }
 
 pub(super) struct ShardLoop {
-    which: ShardId,
-    bus: Arc<Bus>,
-    shard: Shard,
+    pub(super) which: ShardId,
+    pub(super) bus: Arc<Bus>,
+    pub(super) shard: Shard,
     poll: Poll,
     doors: Doors,
-    links: Links,
+    pub(super) links: Links,
+    pub(super) locals: Locals,
     /// The key of the link with index 0.
     first_key: usize,
     buffer: Box<[u8]>,
@@ -80,6 +82,7 @@ impl ShardLoop {
             first_key: WAKER + 1 + doors.keys(),
             doors,
             links: Links::default(),
+            locals: Locals::default(),
             buffer: vec![0; BUFFER].into(),
             to_read: VecDeque::new(),
             to_write: Vec::new(),
@@ -90,7 +93,7 @@ impl ShardLoop {
     }
 
     /// Runs until the broker has stopped.
-    pub(super) fn run(mut self) -> io::Result<()> {
+    pub(super) fn run(&mut self) -> io::Result<()> {
         while self.phase != Phase::Over {
             self.turn()?;
         }
@@ -100,7 +103,8 @@ impl ShardLoop {
     fn turn(&mut self) -> io::Result<()> {
         let reads = self.reads();
         let busy = !self.write_later.is_empty()
-            || (reads && (!self.to_read.is_empty() || self.doors.any_ready()));
+            || (reads
+                && (!self.to_read.is_empty() || self.doors.any_ready() || self.locals.any_ready()));
         let mut notes = core::mem::take(&mut self.notes);
         let bus = self.bus.clone();
         bus.inbox(self.which).take(&mut notes, !busy);
@@ -123,12 +127,13 @@ impl ShardLoop {
         }
         self.to_write.append(&mut self.write_later);
         self.settle(now);
+        self.serve_locals(now);
         self.advance_phase(now);
         Ok(())
     }
 
     /// Whether links are read and accepted now.
-    fn reads(&self) -> bool {
+    pub(super) fn reads(&self) -> bool {
         self.phase == Phase::Running && !self.bus.is_congested()
     }
 
@@ -138,7 +143,8 @@ impl ShardLoop {
             Phase::Quiescing(until) | Phase::Finishing(until) => Some(until),
             Phase::Running | Phase::Over => None,
         };
-        let until = [self.shard.poll_timeout(), self.doors.until(), phase_ends];
+        let until =
+            [self.shard.poll_timeout(), self.doors.until(), self.locals.until(), phase_ends];
         let now = self.bus.clock.now();
         let patience = until.into_iter().flatten().min().map(|until| until.since(now));
         if self.phase == Phase::Running && !self.reads() {
@@ -174,7 +180,10 @@ impl ShardLoop {
 
     fn take_note(&mut self, now: Instant, note: Note) {
         match note {
-            Note::Moved(port, moved) => self.arrive(now, port, moved),
+            Note::Moved(link, moved) => self.arrive(now, link, moved),
+            Note::MovedLocal(core, moved) => self.arrive_local(now, core, moved),
+            Note::Join(core) => self.join(core),
+            Note::Serve(key) => self.locals.list(key),
             Note::Peer(from, batch) => {
                 self.bus.batch_taken(self.which);
                 self.shard.handle_peer(now, from, batch);
@@ -235,15 +244,10 @@ impl ShardLoop {
     }
 
     /// A link comes from another shard.
-    fn arrive(&mut self, now: Instant, port: Port, moved: Moved) {
+    fn arrive(&mut self, now: Instant, mut link: Link, moved: Moved) {
         let id = self.shard.handle_moved(now, moved);
-        let registered = match port {
-            Port::Socket(mut link) => {
-                let registered = link.register(&self.poll, self.first_key + id.index as usize);
-                self.links.insert(id, Port::Socket(link));
-                registered
-            }
-        };
+        let registered = link.register(&self.poll, self.first_key + id.index as usize);
+        self.links.insert(id, Port::Socket(link));
         if registered.is_err() {
             self.lose(now, id, Closed::Failed);
         }
@@ -269,7 +273,7 @@ impl ShardLoop {
         if slot.paused {
             return 0;
         }
-        let Port::Socket(link) = &slot.port;
+        let Port::Socket(link) = &slot.port else { return 0 };
         match link.read(&mut self.buffer) {
             Ok(0) => self.lose(now, id, Closed::Peer),
             Ok(count) => {
@@ -289,7 +293,7 @@ impl ShardLoop {
     }
 
     /// Does what the shard says and writes what it has, until nothing is left.
-    fn settle(&mut self, now: Instant) {
+    pub(super) fn settle(&mut self, now: Instant) {
         loop {
             while let Some(output) = self.shard.poll_output() {
                 self.carry_out(now, output);
@@ -313,7 +317,9 @@ impl ShardLoop {
             BrokerOutput::Pause(id, paused) => {
                 let Some(slot) = self.links.get(id) else { return };
                 slot.paused = paused;
-                if slot.wants_read() {
+                if let Port::Local(key) = slot.port {
+                    self.locals.set_writable(key, !paused);
+                } else if slot.wants_read() {
                     slot.listed = true;
                     self.to_read.push_back(id);
                 }
@@ -323,7 +329,12 @@ impl ShardLoop {
                 match slot.port {
                     Port::Socket(mut link) => {
                         if link.deregister(&self.poll).is_ok() {
-                            self.bus.send(to, Note::Moved(Port::Socket(link), moved));
+                            self.bus.send(to, Note::Moved(link, moved));
+                        }
+                    }
+                    Port::Local(key) => {
+                        if let Some(core) = self.locals.remove(key) {
+                            self.bus.send(to, Note::MovedLocal(core, moved));
                         }
                     }
                 }
@@ -338,7 +349,6 @@ impl ShardLoop {
         if slot.full {
             return;
         }
-        let Port::Socket(link) = &slot.port;
         let mut budget = TURN_WRITES;
         loop {
             let outgoing = self.shard.outgoing(id);
@@ -350,7 +360,12 @@ impl ShardLoop {
                 self.write_later.push(id);
                 return;
             }
-            let count = match link.write(&outgoing.pieces) {
+            let written = match &slot.port {
+                Port::Socket(link) => link.write(&outgoing.pieces),
+                Port::Local(key) if self.locals.deliver(now, *key, &outgoing.pieces) => Ok(wanted),
+                Port::Local(_) => Ok(0),
+            };
+            let count = match written {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 Err(_) => return self.lose(now, id, Closed::Failed),
@@ -364,8 +379,13 @@ impl ShardLoop {
         }
     }
 
+    /// Has a link written before this turn ends, or in the next.
+    pub(super) fn write_soon(&mut self, id: LinkId) {
+        self.to_write.push(id);
+    }
+
     /// The transport has failed or ended.
-    fn lose(&mut self, now: Instant, id: LinkId, cause: Closed) {
+    pub(super) fn lose(&mut self, now: Instant, id: LinkId, cause: Closed) {
         self.links.remove(id);
         self.shard.handle_closed(now, id, cause);
     }
@@ -373,7 +393,13 @@ impl ShardLoop {
     /// Writes a link's last bytes, as far as they go at once, and closes it.
     fn close(&mut self, now: Instant, id: LinkId, reason: Reason) {
         let Some(slot) = self.links.remove(id) else { return };
-        let Port::Socket(link) = slot.port;
+        let link = match slot.port {
+            Port::Socket(link) => link,
+            Port::Local(key) => {
+                let outgoing = self.shard.outgoing(id);
+                return self.locals.hang_up(now, key, &outgoing.pieces);
+            }
+        };
         let mut wrote = false;
         loop {
             let outgoing = self.shard.outgoing(id);
