@@ -65,13 +65,13 @@ impl World {
             }
             for output in outputs {
                 idle = false;
-                if let BrokerOutput::Close(link, _) = output {
-                    if let Some(at) = self.ends.iter().position(|end| end.link == Some(link)) {
-                        while self.downwards(at, piece) {}
-                        self.ends[at].link = None;
-                        self.ends[at].client.handle_closed(self.now, Closed::Peer);
-                    }
-                }
+                let BrokerOutput::Close(link, _) = output else { continue };
+                let Some(at) = self.ends.iter().position(|end| end.link == Some(link)) else {
+                    continue;
+                };
+                while self.downwards(at, piece) {}
+                self.ends[at].link = None;
+                self.ends[at].client.handle_closed(self.now, Closed::Peer);
             }
             if idle {
                 return;
@@ -195,7 +195,7 @@ fn messages_survive_transports_that_break() {
                 payload: payload.as_bytes(),
             };
             tokens.push(world.ends[0].client.publish(world.now, &publish).unwrap());
-            if world.random(10) == 0 {
+            if world.random(5) == 0 {
                 // Some bytes move, then a transport breaks.
                 let piece = world.random(40) + 1;
                 for _ in 0..world.random(12) {

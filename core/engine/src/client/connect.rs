@@ -74,9 +74,32 @@ impl Client {
     }
 
     /// Command: replaces User Name and Password, from the next CONNECT on.
-    pub fn set_credentials(&mut self, user_name: Option<&str>, password: Option<Secret>) {
-        self.config.user_name = user_name.map(Box::from);
-        self.config.password = password;
+    pub fn set_credentials(
+        &mut self,
+        user_name: Option<&str>,
+        password: Option<Secret>,
+    ) -> Result<(), ConnectError> {
+        let config = &mut self.config;
+        let before = (config.user_name.take(), config.password.take());
+        (config.user_name, config.password) = (user_name.map(Box::from), password);
+        self.encode_connect(self.dialler.version, false, &mut Vec::new()).map_err(|error| {
+            (self.config.user_name, self.config.password) = before;
+            error.into()
+        })
+    }
+
+    /// Command: replaces the Authentication Data with which the next CONNECT begins; for methods
+    /// that begin with something new every time.
+    pub fn set_authentication_data(
+        &mut self,
+        data: Option<Secret>,
+    ) -> Result<(), AuthenticateError> {
+        let wanted = self.config.authentication.as_mut().ok_or(AuthenticateError::NoMethod)?;
+        if data.as_ref().is_some_and(|data| data.as_bytes().len() > 65_535) {
+            return Err(AuthenticateError::Encode(EncodeError::FieldTooLong));
+        }
+        wanted.data = data;
+        Ok(())
     }
 
     /// Command: connects. While a retry is pending, it comes at once.

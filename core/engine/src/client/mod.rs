@@ -8,7 +8,7 @@
 //! **The drain rule.** After any command or input, call `poll_event` until it has nothing left,
 //! write `outgoing`, then sleep until `poll_timeout` or the next input.
 //!
-//! The states are those of [`State`]. `connect` dials; `handle_open` sends CONNECT; CONNACK
+//! The states are those of `State`. `connect` dials; `handle_open` sends CONNECT; CONNACK
 //! brings the client online; whatever ends a connection or an attempt goes through one place
 //! (`end`), which decides whether and when the next attempt comes. The first connection and all
 //! later ones take the same path.

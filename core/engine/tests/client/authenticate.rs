@@ -63,6 +63,17 @@ fn challenges_are_answered_until_connack() {
 }
 
 #[test]
+fn the_first_data_may_be_new_for_every_connection() {
+    let mut rig = online();
+    rig.client.set_authentication_data(Some("other".into())).unwrap();
+    rig.cut();
+    rig.client.handle_open(rig.now);
+    assert!(hex(&rig.written()).contains("16 00 05 6f 74 68 65 72"));
+    let mut rig = Rig::new(config(Version::V5));
+    assert_eq!(rig.client.set_authentication_data(None), Err(AuthenticateError::NoMethod));
+}
+
+#[test]
 fn a_challenge_renews_the_deadline() {
     let mut rig = connecting();
     rig.pass(seconds(20));

@@ -401,7 +401,8 @@ fn credentials_may_change_for_the_next_connection() {
     config.user_name = Some("u".into());
     config.password = Some("old".into());
     let mut rig = Rig::online(config, &[]);
-    rig.client.set_credentials(Some("u"), Some("new".into()));
+    rig.client.set_credentials(Some("u"), Some("new".into())).unwrap();
+    assert!(rig.client.set_credentials(None, Some("alone".into())).is_err());
     rig.cut();
     rig.client.handle_open(rig.now);
     assert!(rig.written().ends_with(b"\x00\x01u\x00\x03new"));
