@@ -25,7 +25,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("    cargo run --release -p libmqtt-cli -- sub -p {port} -v -t 'hello/#'");
     println!("    mosquitto_sub -h 127.0.0.1 -p {port} -v -t 'hello/#'");
     println!("and in a third one of");
-    println!("    cargo run --release -p libmqtt-cli -- pub -p {port} -t hello/world -m 'it works'");
+    println!(
+        "    cargo run --release -p libmqtt-cli -- pub -p {port} -t hello/world -m 'it works'"
+    );
     println!("    mosquitto_pub -h 127.0.0.1 -p {port} -t hello/world -m 'it works'");
 
     // The program itself publishes too: what it says is retained for who subscribes later.

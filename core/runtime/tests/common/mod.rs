@@ -58,7 +58,11 @@ pub fn publish_packet<'a>(topic: &'a str, payload: &'a [u8], qos: QoS) -> Publis
 impl Bare {
     /// A connection on which nothing was said yet.
     pub fn open(broker: &Broker, version: Version) -> Bare {
-        let stream = TcpStream::connect(broker.addresses()[0]).unwrap();
+        Bare::open_to(broker.addresses()[0], version)
+    }
+
+    pub fn open_to(address: SocketAddr, version: Version) -> Bare {
+        let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
         stream.set_read_timeout(Some(SOON)).unwrap();
         Bare { stream, version, input: Vec::new() }
@@ -82,10 +86,17 @@ impl Bare {
     }
 
     pub fn connect_as(broker: &Broker, connect: Connect<'_>) -> Bare {
-        let mut bare = Bare::open(broker, connect.version);
-        bare.send(&Packet::Connect(connect));
-        bare.expect(|packet| matches!(packet, Packet::ConnAck(ack) if !ack.reason.is_error()));
-        bare
+        Bare::open(broker, connect.version).enter(connect)
+    }
+
+    pub fn connect_to(address: SocketAddr, client_id: &str, version: Version) -> Bare {
+        Bare::open_to(address, version).enter(connect_packet(client_id, version))
+    }
+
+    fn enter(mut self, connect: Connect<'_>) -> Bare {
+        self.send(&Packet::Connect(connect));
+        self.expect(|packet| matches!(packet, Packet::ConnAck(ack) if !ack.reason.is_error()));
+        self
     }
 
     pub fn send(&mut self, packet: &Packet<'_>) {
