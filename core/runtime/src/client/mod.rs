@@ -170,10 +170,7 @@ impl Client {
         user_name: Option<&str>,
         password: Option<Secret>,
     ) -> Result<(), ClientError> {
-        self.command(|machine, _| {
-            machine.set_credentials(user_name, password);
-            Ok(())
-        })
+        self.command(|machine, _| Ok(machine.set_credentials(user_name, password)?))
     }
 
     /// Ends the connection, or the attempts to make one, for good: until `start` or `connect`.
