@@ -329,3 +329,72 @@ fn the_servers_disconnect_is_told() {
         other => panic!("{other:?}"),
     }
 }
+
+/// Whatever comes, nothing panics, and every operation ends once.
+#[test]
+fn garbage_does_no_harm() {
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % below
+    };
+    let mut violations = 0;
+    for round in 0..3_000 {
+        let version = [Version::V31, Version::V311, Version::V5][round % 3];
+        let mut config = manual(version);
+        config.manual_ack = round % 2 == 0;
+        config.topic_alias_maximum = 3;
+        let mut rig = Rig::online(config, &[]);
+        let mut open = vec![
+            rig.publish("a", "1", AtLeastOnce),
+            rig.publish("a", "2", ExactlyOnce),
+            rig.client.unsubscribe(rig.now, &["a"], Properties::EMPTY).unwrap(),
+        ];
+        let mut wire = Vec::new();
+        for _ in 0..random(6) {
+            let n = random(4) as u16 + 1;
+            let codes = &[0, 1, 0x80][..random(3) + 1];
+            let none = Properties::EMPTY;
+            let packet = match random(8) {
+                0 => publish("b", "x", AtMostOnce, 0),
+                1 => publish("b", "y", AtLeastOnce, n),
+                2 => again(publish("b", "z", ExactlyOnce, n)),
+                3 => ack(AckKind::PubRel, n),
+                4 => ack(AckKind::PubRec, n),
+                5 => ack(AckKind::PubAck, n),
+                6 => ack(AckKind::PubComp, n),
+                _ => Packet::SubAck(libmqtt_engine::codec::SubAck {
+                    packet_id: id(n),
+                    properties: none,
+                    codes,
+                }),
+            };
+            packet.encode(version, &mut wire).unwrap();
+        }
+        for _ in 0..random(3) {
+            let at = random(wire.len() + 1);
+            match random(3) {
+                0 => wire.insert(at, random(256) as u8),
+                1 if at < wire.len() => wire[at] ^= 1 << random(8),
+                _ => wire.truncate(at),
+            }
+        }
+        for part in wire.chunks(random(20) + 1) {
+            rig.client.handle_data(rig.now, part);
+        }
+        rig.client.close(rig.now);
+        while let Some(event) = rig.event() {
+            match event {
+                Event::Done(token, _) => {
+                    open.remove(open.iter().position(|&other| other == token).unwrap());
+                }
+                Event::Disconnected(lost) => {
+                    violations += usize::from(matches!(lost.cause, Cause::Violation(..)));
+                }
+                _ => {}
+            }
+        }
+        assert_eq!(open, []);
+    }
+    assert!(violations > 300, "{violations}");
+}
