@@ -1,5 +1,6 @@
 //! `libmqtt pub` and `libmqtt sub` through `libmqtt broker`.
 
+use std::io::Write;
 use std::net::TcpListener;
 
 use crate::support::{Broker, file, run, start, word};
@@ -158,6 +159,38 @@ fn signals_end_a_subscriber_in_peace() {
         subscriber.signal(signal);
         assert_eq!(subscriber.end().code, Some(0));
     }
+}
+
+#[test]
+fn signals_end_a_publisher_in_peace() {
+    let broker = Broker::plain();
+    let subscriber = broker.sub("-t a", &[]);
+    let lines = start(&format!("pub -h 127.0.0.1 -p {} -t a -l", broker.port), &[]);
+    let lines = lines.write(b"one\n");
+    assert_eq!(subscriber.line(), "one");
+    lines.signal(Signal::INT);
+    assert_eq!(lines.end_with_open_input().code, Some(0));
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_server_that_says_nothing() {
+    let mute = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = mute.local_addr().unwrap().port();
+    let subscriber = start(&format!("sub -h 127.0.0.1 -p {port} -t a"), &[]);
+    let _accepted = mute.accept().unwrap();
+    subscriber.signal(Signal::TERM);
+    assert_eq!(subscriber.end().code, Some(0));
+}
+
+#[test]
+fn a_server_that_breaks_the_protocol_is_reported() {
+    let server = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = server.local_addr().unwrap().port();
+    let publisher = start(&format!("pub -h 127.0.0.1 -p {port} -t a -m x"), &[]);
+    let (mut link, _) = server.accept().unwrap();
+    // PINGRESP, where CONNACK is due.
+    link.write_all(&[0xD0, 0x00]).unwrap();
+    publisher.end().failed(21, "server broke the protocol");
 }
 
 #[test]

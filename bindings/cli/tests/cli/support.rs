@@ -89,6 +89,12 @@ impl Running {
         self
     }
 
+    /// Writes to its standard input, which stays open.
+    pub(crate) fn write(mut self, bytes: &[u8]) -> Running {
+        self.stdin.as_mut().unwrap().write_all(bytes).unwrap();
+        self
+    }
+
     /// Reads no more of its output.
     pub(crate) fn close_output(&mut self) {
         self.stdout = channel().1;
@@ -99,9 +105,14 @@ impl Running {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits for its end, with nothing more to read for it.
     pub(crate) fn end(mut self) -> Ended {
         drop(self.stdin.take());
+        self.end_with_open_input()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn end_with_open_input(mut self) -> Ended {
         let gather = |from: &Receiver<String>| -> String {
             let mut text = String::new();
             loop {
