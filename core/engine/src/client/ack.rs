@@ -11,7 +11,7 @@
 use core::num::NonZeroU64;
 use std::collections::VecDeque;
 
-use libmqtt_codec::{Ack, AckKind, PacketId, QoS, Reason, Version};
+use libmqtt_codec::{AckKind, PacketId, PacketType, QoS, Reason, Side};
 
 use super::{AckId, Client};
 use crate::Instant;
@@ -142,8 +142,8 @@ impl Client {
         reason: Reason,
     ) -> Result<(), AckError> {
         let _ = now;
-        let sample = Ack { reason, ..Ack::new(AckKind::PubAck, PacketId::MIN) };
-        if sample.encoded_len(Version::V5).is_err() {
+        // v5 [MQTT-3.4.2-1] [MQTT-3.5.2-1]
+        if !reason.allowed_in(PacketType::PubAck, Side::Client) {
             return Err(AckError::Reason);
         }
         self.acks.acknowledge(ack, reason)?;
