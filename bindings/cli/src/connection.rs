@@ -159,11 +159,11 @@ impl Connection {
             will: self.will()?,
             user_name: self.user.as_deref().map(Into::into),
             password: self.password.as_deref().map(|password| password.as_bytes().into()),
+            // As few as mosquitto_pub has: mosquitto 2.0 forgets QoS 2 messages of a 3.x client
+            // that has more than 20 on their way.
+            inflight_max: self.inflight.unwrap_or(20),
             ..ClientConfig::default()
         };
-        if let Some(inflight) = self.inflight {
-            config.inflight_max = inflight;
-        }
         self.properties_of_connect(&mut config)?;
         Ok(config)
     }
