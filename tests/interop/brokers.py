@@ -4,7 +4,6 @@ import re
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import threading
 import time
@@ -39,7 +38,7 @@ class Broker:
             lines += ["log_type error", "log_type information"]
         conf = self.folder / "broker.conf"
         conf.write_text("\n".join(lines) + "\n")
-        self.process = Process([*command, "-c", str(conf)], self.heard, stderr=subprocess.STDOUT)
+        self.process = Process([*command, "-c", str(conf)], self.heard)
         assert self.up.wait(PATIENCE), "the broker does not say that it is there"
         if self.port is None:
             self.process.end()

@@ -11,7 +11,7 @@ import os
 
 import pytest
 from brokers import Broker
-from programs import MAKERS, VERSIONS
+from programs import BINARY, MAKERS, VERSIONS
 
 OTHERS = ["mosquitto", "paho", "mqttjs"]
 
@@ -23,6 +23,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "versions(*names): the versions to test")
     config.addinivalue_line("markers", "programs(*names): the client programs to test")
+    if config.getoption("broker") == "libmqtt" and not BINARY.exists():
+        raise pytest.UsageError(f"no {BINARY}: cargo build --release -p libmqtt-cli")
 
 
 def pytest_generate_tests(metafunc):

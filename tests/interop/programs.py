@@ -11,9 +11,9 @@ import itertools
 import json
 import os
 import queue
+import re
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import NamedTuple
@@ -61,25 +61,32 @@ class Subscriber:
 
 
 class Process:
-    """A child whose lines of output go to `heard`, and after the last one None."""
+    """A child whose lines of output, and of errors, go to `heard`; after the last one None."""
 
     def __init__(self, command, heard, **more):
-        self.child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **more)
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        self.child = subprocess.Popen(command, text=True, **pipes, **more)
         self.heard = heard
-        self.thread = threading.Thread(target=self.read, daemon=True)
-        self.thread.start()
+        self.errors = threading.Thread(target=self.read, args=[self.child.stderr], daemon=True)
+        self.output = threading.Thread(target=self.read_all, daemon=True)
+        self.errors.start()
+        self.output.start()
 
-    def read(self):
-        for line in self.child.stdout:
+    def read(self, pipe):
+        for line in pipe:
             self.heard(line.rstrip("\n"))
+
+    def read_all(self):
+        self.read(self.child.stdout)
+        self.errors.join()
         self.heard(None)
 
     def end(self, how="terminate"):
         """Ends it, and gives its exit status."""
         getattr(self.child, how)()
         status = self.child.wait(PATIENCE)
-        self.thread.join(PATIENCE)
-        for pipe in (self.child.stdout, self.child.stdin):
+        self.output.join(PATIENCE)
+        for pipe in (self.child.stdout, self.child.stderr, self.child.stdin):
             if pipe:
                 pipe.close()
         return status
@@ -160,25 +167,28 @@ class Tools:
 class ToolSubscriber(Subscriber):
     def __init__(self, tools, args):
         super().__init__()
-        self.ready, self.subscribed = threading.Event(), False
-        with tempfile.TemporaryFile("w+") as errors:
-            self.process = Process(args, self.heard, stderr=errors)
-            tools.open.append(self)
-            self.tools = tools
-            assert self.ready.wait(PATIENCE), f"no SUBACK for {args}"
-            if not self.subscribed:
-                errors.seek(0)
-                raise Refused(self.end("terminate"), errors.read())
+        self.ready, self.subscribed, self.said = threading.Event(), False, []
+        self.tools = tools
+        tools.open.append(self)
+        self.process = Process(args, self.heard)
+        assert self.ready.wait(PATIENCE), (args, self.said)
+        if not self.subscribed:
+            raise Refused(self.end("terminate"), *self.said)
 
     def heard(self, line):
+        """A line with a message, or what `-d` has printed."""
         if line is None:
             self.messages.put(None)
             self.ready.set()
         elif line.startswith("MESSAGE\t"):
             self.messages.put(self.message(line.split("\t")[1:]))
-        elif line.startswith("Subscribed"):
-            self.subscribed = True
-            self.ready.set()
+        else:
+            self.said.append(line)
+            if found := re.search("session present: (true|false)", line):
+                self.session_present = found[1] == "true"
+            if line.lower().startswith("subscribed"):
+                self.subscribed = True
+                self.ready.set()
 
     @staticmethod
     def message(cells):
@@ -241,8 +251,11 @@ class Library:
             for client in self.clients.values():
                 client.heard(None)
             return
-        event = json.loads(line)
-        self.clients[event["client"]].heard(event)
+        if line.startswith("{"):
+            event = json.loads(line)
+            self.clients[event["client"]].heard(event)
+        else:
+            print(line, file=sys.stderr)
 
     def tell(self, client, do, **order):
         if self.process is None:
@@ -274,9 +287,7 @@ class Library:
             password=password,
             will=will,
         )
-        connected = client.wait("connected")
-        # MQTT 3.1 has no such flag.
-        client.session_present = None if version == "3.1" else connected["session_present"]
+        client.session_present = client.wait("connected")["session_present"]
         return client
 
     def subscribe(self, broker, *filters, version, qos=0, identifier=None, **connection):

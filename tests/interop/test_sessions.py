@@ -5,6 +5,9 @@ import subprocess
 import pytest
 from programs import BINARY, Message, Refused
 
+# What a session that was there is told as: MQTT 3.1 has no word for it, some programs neither.
+PRESENT = {"3.1": (False, None), "3.1.1": (True, None), "5.0": (True, None)}
+
 
 @pytest.mark.parametrize("qos", [1, 2])
 def test_messages_wait_for_a_session_that_is_away(broker, program, version, name, qos):
@@ -20,7 +23,7 @@ def test_messages_wait_for_a_session_that_is_away(broker, program, version, name
     payloads = [b"%d" % i for i in range(20)]
     program.publish(broker, f"{name}/t", *payloads, qos=qos, version=version)
     second = here()
-    assert second.session_present in (True, None)
+    assert second.session_present in PRESENT[version]
     got = [second.next() for _ in payloads]
     assert [m.payload for m in got] == payloads
     assert {m.qos for m in got} == {qos}
@@ -81,7 +84,7 @@ def test_taken_over_session_keeps_its_subscriptions(broker, program, version, na
 
     first, second = here(), here()
     first.wait("closed")
-    assert second.session_present in (True, None)
+    assert second.session_present in PRESENT[version]
     program.publish(broker, f"{name}/t", b"still here", qos=qos, version=version)
     assert second.next().payload == b"still here"
     second.disconnect()
