@@ -1,4 +1,4 @@
-//! A raw connection to a broker.
+//! A raw connection to the side under test.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -94,7 +94,7 @@ impl Peer {
     pub fn read(&mut self) -> Seen {
         match self.poll() {
             Some(seen) => seen,
-            None if self.transport.closed() => panic!("nothing came; the broker has closed"),
+            None if self.transport.closed() => panic!("nothing came; the other side has closed"),
             None => panic!("nothing came; incomplete: [{}]", to_hex(&self.stream)),
         }
     }
@@ -136,10 +136,10 @@ impl Peer {
         if let Some(seen) = self.poll() {
             panic!("came {seen:?}, wanted nothing");
         }
-        assert!(!self.transport.closed(), "the broker has closed");
+        assert!(!self.transport.closed(), "the other side has closed");
     }
 
-    /// The broker has closed, and said nothing more.
+    /// The other side has closed, and said nothing more.
     #[track_caller]
     pub fn expect_closed(&mut self) {
         if let Some(seen) = self.poll() {
@@ -149,7 +149,7 @@ impl Peer {
         assert!(self.stream.is_empty(), "an incomplete packet: [{}]", to_hex(&self.stream));
     }
 
-    /// The broker has closed; in 5.0 a DISCONNECT with one of these codes came before, in 3.x
+    /// The other side has closed; in 5.0 a DISCONNECT with one of these codes came before, in 3.x
     /// nothing.
     #[track_caller]
     pub fn expect_thrown_out(&mut self, codes: &[u8]) {

@@ -101,7 +101,7 @@ impl Default for World {
 }
 
 impl World {
-    /// With everything as it comes.
+    /// With everything as it comes, but for the `$SYS` topics, which are off.
     pub fn new() -> World {
         World::with(|_| {})
     }
@@ -113,7 +113,7 @@ impl World {
 
     /// With rules and another configuration.
     pub fn ruled(rules: Rules, change: impl FnOnce(&mut BrokerConfig)) -> World {
-        let mut config = BrokerConfig::default();
+        let mut config = BrokerConfig { sys_interval: Duration::ZERO, ..BrokerConfig::default() };
         change(&mut config);
         let now = Instant::from_nanos(1_000_000_000);
         let shared = Shared::new(config, 1, 7);

@@ -4,6 +4,8 @@ use libmqtt_conformance::wire::{
     Kind, Wire, puback, pubcomp, publish, pubrec, pubrel, subscribe, unsubscribe,
 };
 use libmqtt_conformance::{Peer, Version, World};
+use libmqtt_engine::Message;
+use libmqtt_engine::codec::QoS;
 
 use super::throws_out;
 
@@ -46,11 +48,12 @@ pub(crate) fn broker_holds_an_id_until_acknowledged(v: Version) {
     sub.cut();
     let mut sub = world.connect_with(v, &keep);
     sub.expect(publish("t", "held").qos(1, held).dup());
-    for _ in 0..300 {
-        publ.publish("t", "x", 2);
+    let message = Message::new("t", b"x").expect("a topic").with_qos(QoS::AtLeastOnce);
+    for _ in 0..66_000 {
+        world.publish(&message);
         let seen = sub.next_publish();
         assert_ne!(seen.id(), held);
-        sub.acknowledge(&seen);
+        sub.send(puback(seen.id()));
     }
     sub.send(puback(held));
     sub.expect_alive();

@@ -1,5 +1,6 @@
 //! Duties that more than one version has, as functions of the version.
 
+pub(crate) mod client;
 pub(crate) mod connack;
 pub(crate) mod connect;
 pub(crate) mod disconnect;

@@ -23,6 +23,7 @@ same! { V31;
     v31_row_28_broker_receives_qos_2_by_the_rules: qos::broker_receives_qos_2_by_the_rules;
     v31_row_28_broker_sends_qos_2_by_the_rules: qos::broker_sends_qos_2_by_the_rules;
     v31_row_28_broker_follows_the_ordering_rules: order::broker_follows_the_ordering_rules;
+    v31_row_29_broker_takes_topics_of_65535_bytes: topic::broker_takes_topics_of_65535_bytes;
     v31_row_31_broker_hides_dollar_topics_from_wildcards: topic::broker_hides_dollar_topics_from_wildcards;
     v31_row_32_broker_closes_after_one_and_a_half_keep_alive: keep_alive::broker_closes_after_one_and_a_half_keep_alive;
     v31_row_32_broker_never_closes_at_keep_alive_0: keep_alive::broker_never_closes_at_keep_alive_0;

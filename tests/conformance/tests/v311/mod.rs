@@ -1,5 +1,6 @@
 //! MQTT 3.1.1.
 
+mod client;
 mod connect;
 mod flow;
 mod publish;

@@ -282,6 +282,11 @@ fn mqtt_3_1_3_9_broker_spares_the_will_of_a_client_that_comes_back() {
 }
 
 #[test]
+fn mqtt_3_1_2_8_broker_spares_the_will_of_a_client_that_comes_back() {
+    mqtt_3_1_3_9_broker_spares_the_will_of_a_client_that_comes_back();
+}
+
+#[test]
 fn mqtt_3_1_3_10_broker_keeps_the_order_of_the_wills_user_properties() {
     let (world, mut sub) = watched();
     let mut will = Will::new("w", "gone");

@@ -2,9 +2,11 @@
 
 use libmqtt_conformance::Version::V5;
 use libmqtt_conformance::wire::{Connect, Kind, Will, Wire, prop, publish, suback, subscribe};
-use libmqtt_conformance::{World, secs};
-use libmqtt_engine::codec::QoS;
+use libmqtt_conformance::{Rules, World, secs};
+use libmqtt_engine::Verdict;
+use libmqtt_engine::codec::{QoS, Reason};
 
+use super::each_property;
 use crate::duty::{
     connect, disconnect, header, ids, keep_alive, refuses_connect, text, throws_out, topic, will,
 };
@@ -26,39 +28,6 @@ same! { V5;
     v5_u51_broker_keeps_sys_topics_to_itself: topic::broker_keeps_sys_topics_to_itself;
     v5_u58_broker_says_why_it_closes: disconnect::broker_closes_only_the_offending_connection;
     v5_u60_broker_closes_only_the_offending_connection: disconnect::broker_closes_only_the_offending_connection;
-}
-
-/// One value of each property, right for some packet.
-fn each_property() -> Vec<(u8, Vec<u8>)> {
-    let all = [
-        prop::payload_format(1),
-        prop::message_expiry(1),
-        prop::content_type("a"),
-        prop::response_topic("a"),
-        prop::correlation_data("a"),
-        prop::subscription_id(1),
-        prop::session_expiry(1),
-        prop::assigned_client_id("a"),
-        prop::server_keep_alive(1),
-        prop::auth_method("a"),
-        prop::auth_data("a"),
-        prop::request_problem_information(1),
-        prop::will_delay(1),
-        prop::request_response_information(1),
-        prop::response_information("a"),
-        prop::server_reference("a"),
-        prop::reason_string("a"),
-        prop::receive_maximum(1),
-        prop::topic_alias_maximum(1),
-        prop::topic_alias(1),
-        prop::maximum_qos(1),
-        prop::retain_available(1),
-        prop::maximum_packet_size(100),
-        prop::wildcard_available(1),
-        prop::subscription_id_available(1),
-        prop::shared_available(1),
-    ];
-    all.into_iter().map(|property| (property[0], property)).collect()
 }
 
 #[test]
@@ -320,4 +289,22 @@ fn v5_u49_broker_keeps_wills_and_identifiers_in_the_session() {
     let mut late = world.connect(V5, "late");
     late.subscribe("r", 0);
     late.expect_message("r", "kept", 0);
+}
+
+#[test]
+fn v5_u56_broker_sends_clients_elsewhere() {
+    for (reason, code) in [(Reason::UseAnotherServer, 0x9C), (Reason::ServerMoved, 0x9D)] {
+        let rules = Rules::default().authenticate(move |a| match &*a.client.client_id {
+            "elsewhere" => Verdict::Deny(reason),
+            _ => Verdict::Allow,
+        });
+        let world = World::ruled(rules, |_| {});
+        let mut peer = world.open(V5);
+        peer.send(Connect::new("elsewhere"));
+        assert_eq!(peer.next_of(Kind::ConnAck).reason(), code);
+        peer.expect_closed();
+        let mut peer = world.connect(V5, "c");
+        assert!(world.disconnect("c", reason));
+        peer.expect_thrown_out(&[code]);
+    }
 }
