@@ -3,8 +3,6 @@
 //! The numbers are those of mosquitto's clients: for a connection that the server refused its
 //! own code (3.x: 1 to 5, 5.0: 128 and up), else libmosquitto's error numbers.
 
-use std::process::ExitCode;
-
 use libmqtt_runtime::{Reason, Status, Version};
 
 /// The command line or a file is wrong, or cannot be used.
@@ -64,11 +62,11 @@ impl Failure {
     }
 
     /// Writes the message as `libmqtt COMMAND: MESSAGE` and gives the exit code.
-    pub(crate) fn report(self, command: &str) -> ExitCode {
+    pub(crate) fn report(self, command: &str) -> u8 {
         if !self.message.is_empty() {
             crate::output::complain(format_args!("libmqtt {command}: {}", self.message));
         }
-        ExitCode::from(self.code)
+        self.code
     }
 }
 

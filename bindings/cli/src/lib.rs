@@ -22,7 +22,6 @@ mod subscribe;
 mod url;
 
 use std::ffi::OsString;
-use std::process::ExitCode;
 
 use exit::{Asked, Failure};
 
@@ -43,17 +42,17 @@ const COMMANDS: &[Command] = &[
 /// it reads standard input, writes to standard output and error, and some commands react to
 /// SIGINT, SIGTERM and SIGHUP for as long as the process lives.
 ///
-/// Returns the exit code of the process.
-pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Returns the exit code of the process, which a face in another language hands on.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     let mut words = words.into_iter().skip(1);
     let Some(command) = words.next() else {
         output::complain(format_args!("{}", HELP.trim_end()));
-        return ExitCode::from(exit::USAGE);
+        return exit::USAGE;
     };
     let words: Vec<OsString> = words.collect();
     if let Some((name, help, run)) = COMMANDS.iter().find(|(name, ..)| command == *name) {
         return match run(words) {
-            Ok(()) => ExitCode::SUCCESS,
+            Ok(()) => 0,
             Err(Failure { asked: Some(Asked::Help), .. }) => output::show(help),
             Err(Failure { asked: Some(Asked::Version), .. }) => output::show(VERSION),
             Err(failure) => failure.report(name),
@@ -67,7 +66,7 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> ExitCode {
             output::complain(format_args!(
                 "libmqtt: unknown command '{command}': it is one of broker, pub, sub, passwd"
             ));
-            ExitCode::from(exit::USAGE)
+            exit::USAGE
         }
     }
 }

@@ -2,5 +2,5 @@
 #![forbid(unsafe_code)]
 
 fn main() -> std::process::ExitCode {
-    libmqtt_cli::run(std::env::args_os())
+    libmqtt_cli::run(std::env::args_os()).into()
 }
