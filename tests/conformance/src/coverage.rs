@@ -294,6 +294,7 @@ fn collect(dir: &Path, into: &mut Vec<PathBuf>) {
 fn names(text: &str) -> impl Iterator<Item = String> {
     text.lines().filter_map(|line| {
         let line = line.trim_start();
+        let line = line.strip_prefix("pub(super) ").unwrap_or(line);
         let (line, mark) = match line.strip_prefix("fn ") {
             Some(line) => (line, '('),
             None => (line, ':'),

@@ -3,7 +3,6 @@
 mod acks;
 mod auth;
 mod client;
-mod client_properties;
 mod connack;
 mod connect;
 mod data;
