@@ -12,6 +12,7 @@ pub mod check;
 mod naive;
 mod net;
 pub mod obs;
+mod ours;
 mod peer;
 pub mod plan;
 mod rng;

@@ -118,7 +118,8 @@ impl Peer {
         let clean = clean || self.forgetting;
         self.forgetting = clean;
         // Before 5.0 a clean session ends with its connection.
-        let was_clean = std::mem::replace(&mut self.was_clean, clean && !self.v5());
+        let ends = clean && !self.v5();
+        let was_clean = std::mem::replace(&mut self.was_clean, ends);
         if clean || was_clean {
             self.forget();
         }

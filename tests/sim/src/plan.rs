@@ -173,9 +173,12 @@ fn config(rng: &mut Rng, tight: bool) -> BrokerConfig {
 }
 
 fn actor(rng: &mut Rng, number: usize) -> ActorPlan {
+    let version = rng.pick(&[Version::V31, Version::V311, Version::V5, Version::V5]);
+    // Before 5.0 a broker cannot be told.
+    let packet_max = rng.pick(&[None, None, Some(400)]).filter(|_| version == Version::V5);
     ActorPlan {
         client_id: format!("{}{number}", rng.pick(&["a", "client-", "Ω/"])),
-        version: rng.pick(&[Version::V31, Version::V311, Version::V5, Version::V5]),
+        version,
         engine: rng.chance(50),
         steady: false,
         durable: rng.chance(70),
@@ -183,7 +186,7 @@ fn actor(rng: &mut Rng, number: usize) -> ActorPlan {
         keep_alive: rng.pick(&[0, 2, 5, 60]),
         receive_maximum: rng.pick(&[1, 2, 5, 65_535]),
         alias_maximum: rng.pick(&[0, 1, 3, 100]),
-        packet_max: rng.pick(&[None, None, Some(400)]),
+        packet_max,
         ids: rng.chance(60),
     }
 }

@@ -11,6 +11,7 @@ use crate::actor::{Actor, Deed};
 use crate::check::Checker;
 use crate::net::{Pipe, Way};
 use crate::obs::{ActorId, ConnId, MS, Obs, SEC, Time, What};
+use crate::ours::Ours;
 use crate::peer::Peer;
 use crate::plan::{Act, Plan, Script};
 use crate::rng::Rng;
@@ -165,7 +166,13 @@ impl<'p> World<'p> {
         let actors: Vec<Box<dyn Actor>> = plan
             .actors
             .iter()
-            .map(|actor| -> Box<dyn Actor> { Box::new(Peer::new(actor.clone(), rng.next())) })
+            .map(|actor| -> Box<dyn Actor> {
+                let seed = rng.next();
+                match actor.engine {
+                    true => Box::new(Ours::new(actor.clone(), seed)),
+                    false => Box::new(Peer::new(actor.clone(), seed)),
+                }
+            })
             .collect();
         let count = actors.len();
         World {
@@ -428,6 +435,9 @@ impl<'p> World<'p> {
 
     fn dial(&mut self, actor: ActorId) {
         if let Some(old) = self.current[actor] {
+            // It had been closed with something left to write.
+            self.conns[old].up.ended = true;
+            self.read_later(old, Way::Up, 0);
             self.let_go(old);
         }
         let conn = self.conns.len();

@@ -1,0 +1,359 @@
+//! The engine's client as a participant.
+
+use core::time::Duration;
+use std::collections::VecDeque;
+
+use libmqtt_codec::{
+    MAX_PACKET_SIZE, PropertiesBuf, Property, Publish, QoS, Reason, Subscription,
+    SubscriptionOptions, Version,
+};
+use libmqtt_engine::client::{
+    AckId, CleanStart, Client, ClientConfig, Closed, Disconnect, Event, LostSession, OfflineQoS0,
+    Outcome as Ended, QueueFull, Reconnect, SubscribeError, Will,
+};
+use libmqtt_engine::{Instant, Message};
+
+use crate::actor::{Actor, Deed};
+use crate::obs::{Outcome, Time, key_of, payload};
+use crate::plan::{Act, ActorPlan, EVERYTHING, PublishPlan, WillPlan};
+use crate::rng::Rng;
+
+/// Our client and a program that uses it.
+pub(crate) struct Ours {
+    plan: ActorPlan,
+    rng: Rng,
+    client: Client,
+    config: ClientConfig,
+    settled: bool,
+    now: Time,
+    subscribed: bool,
+    /// Whether there is a transport that takes what the client has to say.
+    open: bool,
+    /// Between Close and the end of its writing: what was left to write.
+    closing: Option<Vec<u8>>,
+    /// Messages that the program has not acknowledged yet.
+    acks: VecDeque<(Time, AckId)>,
+    complaints: VecDeque<String>,
+    asked: VecDeque<Deed>,
+}
+
+fn at(now: Time) -> Instant {
+    Instant::from_nanos(now)
+}
+
+impl Ours {
+    pub(crate) fn new(plan: ActorPlan, seed: u64) -> Ours {
+        let mut rng = Rng::new(seed);
+        let config = config(&plan, &mut rng);
+        Ours {
+            client: Client::new(config.clone(), rng.next()),
+            config,
+            plan,
+            rng,
+            settled: false,
+            now: 0,
+            subscribed: false,
+            open: false,
+            closing: None,
+            acks: VecDeque::new(),
+            complaints: VecDeque::new(),
+            asked: VecDeque::new(),
+        }
+    }
+
+    fn connect(&mut self, clean: bool, will: Option<&WillPlan>) {
+        if !self.client.is_idle() {
+            return;
+        }
+        let lasting = self.plan.durable && (self.plan.version == Version::V5 || !clean);
+        self.config.session_expiry_s = if lasting { self.plan.expiry } else { 0 };
+        self.config.clean_start = match clean {
+            true => CleanStart::Always,
+            false if self.plan.version == Version::V5 && self.rng.chance(50) => CleanStart::First,
+            false => CleanStart::Never,
+        };
+        self.config.will = will.map(|will| {
+            let mut properties = PropertiesBuf::new();
+            if let Some(expiry) = will.message.expiry {
+                properties.push(Property::MessageExpiryInterval(expiry)).expect("in range");
+            }
+            let m = &will.message;
+            let message =
+                Message::build(&m.topic, &body(m), m.qos, m.retain, properties.view());
+            Will { message: message.expect("well-formed"), delay_s: will.delay }
+        });
+        if let Err(error) = self.client.reconfigure(self.config.clone()) {
+            self.complaints.push_back(format!("reconfigure: {error}"));
+        }
+        if let Err(error) = self.client.connect(at(self.now)) {
+            self.complaints.push_back(format!("connect: {error}"));
+        }
+    }
+
+    fn publish(&mut self, message: &PublishPlan) {
+        let mut properties = PropertiesBuf::new();
+        if let Some(expiry) = message.expiry {
+            properties.push(Property::MessageExpiryInterval(expiry)).expect("in range");
+        }
+        let payload = body(message);
+        let publish = Publish {
+            dup: false,
+            qos: message.qos,
+            retain: message.retain,
+            topic: &message.topic,
+            packet_id: None,
+            properties: properties.view(),
+            payload: &payload,
+        };
+        // A refusal is an answer too: nothing was published.
+        if let Ok(token) = self.client.publish(at(self.now), &publish) {
+            let token = token.as_u64();
+            self.asked.push_back(Deed::Published { token, key: message.key, qos: message.qos });
+        }
+    }
+
+    fn subscribe(&mut self, filters: &[(String, SubscriptionOptions)], id: Option<u32>) {
+        let wanted: Vec<_> = filters
+            .iter()
+            .map(|(filter, options)| Subscription { filter, options: *options })
+            .collect();
+        let mut properties = PropertiesBuf::new();
+        if let Some(id) = id.filter(|_| self.plan.version == Version::V5) {
+            properties.push(Property::SubscriptionIdentifier(id)).expect("in range");
+        }
+        match self.client.subscribe(at(self.now), &wanted, properties.view()) {
+            Ok(token) => self.asks(token.as_u64()),
+            Err(SubscribeError::Disconnecting) => {}
+            Err(error) => self.complaints.push_back(format!("subscribe: {error}")),
+        }
+    }
+
+    /// A request is followed like a message that needs no delivery.
+    fn asks(&mut self, token: u64) {
+        self.asked.push_back(Deed::Published { token, key: 0, qos: QoS::AtMostOnce });
+    }
+
+    fn disconnect(&mut self, with_will: bool, expiry: Option<u32>) {
+        let reason = if with_will { Reason::DisconnectWithWill } else { Reason::Success };
+        let wait = Duration::from_millis(self.rng.pick(&[0, 0, 500]));
+        let how = Disconnect {
+            reason,
+            session_expiry_s: expiry.filter(|_| self.config.session_expiry_s > 0),
+            wait,
+            ..Disconnect::default()
+        };
+        if let Err(error) = self.client.disconnect(at(self.now), how) {
+            self.complaints.push_back(format!("disconnect: {error}"));
+        }
+    }
+
+    fn connected(&mut self) {
+        if self.plan.steady && !std::mem::replace(&mut self.subscribed, true) {
+            let options =
+                SubscriptionOptions { qos: QoS::ExactlyOnce, ..SubscriptionOptions::default() };
+            let filters: Vec<_> =
+                EVERYTHING.iter().map(|filter| (filter.to_string(), options)).collect();
+            self.subscribe(&filters, self.plan.ids.then_some(77));
+        }
+    }
+
+    /// What an event of the client means to the world.
+    fn deed(&mut self, event: Event, outgoing: Vec<u8>) -> Option<Deed> {
+        match event {
+            Event::Dial(_) => {
+                self.closing = None;
+                Some(Deed::Dial)
+            }
+            Event::Close => {
+                self.closing = Some(if self.open { outgoing } else { Vec::new() });
+                self.open = false;
+                Some(Deed::Close)
+            }
+            Event::Connected(_) => {
+                self.connected();
+                None
+            }
+            Event::Disconnected(ended) => {
+                if self.settled && ended.retry_in.is_none() {
+                    self.connect(false, None);
+                }
+                None
+            }
+            Event::Message(received) => {
+                let message = &received.message;
+                if let Some(ack) = received.ack {
+                    let wait = if self.settled { 0 } else { self.rng.micros(0, 300_000) };
+                    self.acks.push_back((self.now + wait, ack));
+                }
+                if message.topic().starts_with("$SYS/") {
+                    return None;
+                }
+                Some(match key_of(message.payload()) {
+                    Some(key) => Deed::Received { key, qos: message.qos() },
+                    None => Deed::Complaint("a damaged payload".into()),
+                })
+            }
+            Event::Done(token, ended) => {
+                let token = token.as_u64();
+                let outcome = match ended {
+                    Ended::Written
+                    | Ended::Acknowledged(_)
+                    | Ended::Subscribed(_)
+                    | Ended::Unsubscribed(_) => Outcome::Done,
+                    Ended::Refused(_) => Outcome::Refused,
+                    _ => Outcome::Lost,
+                };
+                Some(Deed::Resolved { token, outcome })
+            }
+            Event::Challenge(_) => Some(Deed::Complaint("an unexpected challenge".into())),
+            Event::SubscriptionLost(filter, reason) => {
+                Some(Deed::Complaint(format!("subscription {filter} lost: {reason}")))
+            }
+        }
+    }
+}
+
+fn config(plan: &ActorPlan, rng: &mut Rng) -> ClientConfig {
+    ClientConfig {
+        version: plan.version,
+        accept_unknown_session: true,
+        keep_alive_s: plan.keep_alive,
+        ping_timeout: Duration::from_secs(5),
+        receive_maximum: plan.receive_maximum,
+        maximum_packet_size: plan.packet_max.unwrap_or(MAX_PACKET_SIZE),
+        topic_alias_maximum: plan.alias_maximum,
+        topic_alias_out_max: rng.pick(&[0, 2, 64]),
+        inflight_max: rng.pick(&[1, 3, 1024]),
+        connect_timeout: Duration::from_secs(10),
+        reconnect: Reconnect {
+            enabled: rng.chance(80),
+            first: true,
+            base: Duration::from_millis(rng.pick(&[0, 50, 1_000])),
+            cap: Duration::from_secs(4),
+            jitter: rng.chance(70),
+            even_if_refused: true,
+            ..Reconnect::default()
+        },
+        queue_messages_max: rng.pick(&[1, 10, 100_000]),
+        queue_full: rng.pick(&[QueueFull::RefuseNewest, QueueFull::DropOldest]),
+        offline_qos0: rng.pick(&[OfflineQoS0::Queue, OfflineQoS0::Drop, OfflineQoS0::Refuse]),
+        output_bytes_max: rng.pick(&[100, 1024 * 1024]),
+        lost_session: rng.pick(&[
+            LostSession::RepublishQoS1,
+            LostSession::Republish,
+            LostSession::Abandon,
+        ]),
+        resubscribe: rng.chance(70),
+        manual_ack: rng.chance(30),
+        ..ClientConfig::new("broker", &plan.client_id)
+    }
+}
+
+fn body(message: &PublishPlan) -> Vec<u8> {
+    if message.key == 0 { Vec::new() } else { payload(message.key, message.len) }
+}
+
+impl Actor for Ours {
+    fn perform(&mut self, now: Time, act: &Act) {
+        self.now = now;
+        match act {
+            Act::Connect { clean, will } => self.connect(*clean, will.as_ref()),
+            Act::Publish(message) => self.publish(message),
+            Act::Subscribe { filters, id } if !self.plan.steady => self.subscribe(filters, *id),
+            Act::Unsubscribe { filters } if !self.plan.steady => {
+                let filters: Vec<_> = filters.iter().map(String::as_str).collect();
+                let properties = PropertiesBuf::new();
+                match self.client.unsubscribe(at(now), &filters, properties.view()) {
+                    Ok(token) => self.asks(token.as_u64()),
+                    Err(SubscribeError::Disconnecting) => {}
+                    Err(error) => self.complaints.push_back(format!("unsubscribe: {error}")),
+                }
+            }
+            Act::Disconnect { with_will, expiry } => self.disconnect(*with_will, *expiry),
+            Act::Settle => {
+                self.settled = true;
+                self.connect(false, None);
+            }
+            Act::Subscribe { .. } | Act::Unsubscribe { .. } | Act::Abandon => {}
+        }
+    }
+
+    fn opened(&mut self, now: Time) {
+        self.now = now;
+        self.open = true;
+        self.client.handle_open(at(now));
+    }
+
+    fn data(&mut self, now: Time, data: &[u8]) {
+        self.now = now;
+        self.client.handle_data(at(now), data);
+    }
+
+    fn closed(&mut self, now: Time) {
+        self.now = now;
+        self.open = false;
+        // What we have closed ourselves is over already.
+        if self.closing.take().is_none() {
+            let cause = self.rng.pick(&[Closed::Peer, Closed::Failed]);
+            self.client.handle_closed(at(now), cause);
+        }
+    }
+
+    fn timeout(&mut self, now: Time) {
+        self.now = now;
+        let mut due = Vec::new();
+        self.acks.retain(|&(when, ack)| {
+            if when <= now {
+                due.push(ack);
+            }
+            when > now
+        });
+        for ack in due {
+            // Its connection may be over; then the message comes again.
+            let _ = self.client.acknowledge(at(now), ack, Reason::Success);
+        }
+        self.client.handle_timeout(at(now));
+    }
+
+    fn outgoing(&self) -> Vec<u8> {
+        match &self.closing {
+            Some(left) => left.clone(),
+            None if self.open => self.client.outgoing().to_vec(),
+            None => Vec::new(),
+        }
+    }
+
+    fn sent(&mut self, now: Time, bytes: usize) {
+        self.now = now;
+        match &mut self.closing {
+            Some(left) => drop(left.drain(..bytes)),
+            None => self.client.handle_sent(at(now), bytes),
+        }
+    }
+
+    fn poll(&mut self) -> Option<Deed> {
+        loop {
+            if let Some(deed) = self.asked.pop_front() {
+                return Some(deed);
+            }
+            if let Some(what) = self.complaints.pop_front() {
+                return Some(Deed::Complaint(what));
+            }
+            let outgoing = self.client.outgoing().to_vec();
+            let event = self.client.poll_event()?;
+            if let Some(deed) = self.deed(event, outgoing) {
+                return Some(deed);
+            }
+        }
+    }
+
+    fn poll_timeout(&self) -> Option<Time> {
+        let client = self.client.poll_timeout().map(Instant::as_nanos);
+        let ack = self.acks.iter().map(|(when, _)| *when).min();
+        client.into_iter().chain(ack).min().map(|when| when.max(self.now + 1_000))
+    }
+
+    fn connected(&self) -> bool {
+        !self.client.is_idle()
+    }
+}
