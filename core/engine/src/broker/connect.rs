@@ -518,6 +518,7 @@ impl Shard {
         }
         // What was on its way to this member of a shared subscription goes to another, except
         // QoS 2 that it may have received. v5 [MQTT-4.8.2-5]
+        self.shared.backlog.fetch_sub(session.outbound_bytes, Ordering::Relaxed);
         let flows = session.outbound.drain().into_iter().flatten();
         for queued in flows.filter(|queued| queued.terms.qos == QoS::AtLeastOnce) {
             self.reroute(now, &queued.stored, queued.terms.group);

@@ -12,7 +12,7 @@ use super::session::Session;
 use super::table::Table;
 use super::{LinkId, Overload, QueueFull, Shared, Stats};
 use crate::Instant;
-use crate::session::{AliasUse, Resend};
+use crate::session::{AckOutcome, AliasUse, Resend};
 use crate::topic::SessionKey;
 
 /// Bytes that may wait in an outbox before messages wait in the session's queue instead.
@@ -157,7 +157,7 @@ impl Tables {
         let in_turn = if qos0 {
             session.queue_qos0 == 0
         } else {
-            session.queue.is_empty() && session.outbound.has_room()
+            session.queue.is_empty() && session.has_room(self.shared.config.queue_bytes_max)
         };
         let room = self.links.at(link).is_some_and(|link| link.outbox.len() < OUTBOX_MAX);
         if in_turn && room {
@@ -235,7 +235,8 @@ impl Tables {
                 self.stats.publish_dropped += 1;
                 continue;
             }
-            if first.terms.qos != QoS::AtMostOnce && !session.outbound.has_room() {
+            let bytes_max = self.shared.config.queue_bytes_max;
+            if first.terms.qos != QoS::AtMostOnce && !session.has_room(bytes_max) {
                 return;
             }
             let Some(queued) = self.dequeue(index) else { return };
@@ -260,13 +261,13 @@ impl Tables {
                 let mut parcel = Parcel::from_stored(&queued.stored);
                 if self.fits(now, link, &parcel, &queued.terms) {
                     self.encode(now, link, &mut parcel, &queued.terms, Some(id), true);
-                } else if let Some(session) = self.sessions.at_mut(index) {
+                } else {
                     // The peer takes less than it did; the message counts as delivered.
                     let kind = match queued.terms.qos {
                         QoS::ExactlyOnce => AckKind::PubRec,
                         _ => AckKind::PubAck,
                     };
-                    session.outbound.handle_ack(kind, id, Reason::PacketTooLarge);
+                    self.acknowledged(index, kind, id, Reason::PacketTooLarge);
                 }
                 true
             }
@@ -293,8 +294,35 @@ impl Tables {
         let keep = session.expiry_s > 0 || terms.group > 0;
         let queued =
             keep.then(|| Queued { stored: Arc::clone(parcel.stored()), terms: terms.clone() });
+        let size = queued.as_ref().map_or(0, |queued| queued.stored.size());
+        session.outbound_bytes += size;
         let id = session.outbound.start(terms.qos, queued);
+        if size > 0 {
+            self.shared.backlog.fetch_add(size, Ordering::Relaxed);
+        }
         self.encode(now, link, parcel, &terms, Some(id), false);
+    }
+
+    /// Takes an acknowledgement of what was sent to a session.
+    pub(super) fn acknowledged(
+        &mut self,
+        index: u32,
+        kind: AckKind,
+        id: PacketId,
+        reason: Reason,
+    ) -> AckOutcome<()> {
+        let Some(session) = self.sessions.at_mut(index) else { return AckOutcome::Unknown };
+        match session.outbound.handle_ack(kind, id, reason) {
+            AckOutcome::Done(None) => AckOutcome::Done(()),
+            AckOutcome::Done(Some(queued)) => {
+                let size = queued.stored.size();
+                session.outbound_bytes -= size;
+                self.shared.backlog.fetch_sub(size, Ordering::Relaxed);
+                AckOutcome::Done(())
+            }
+            AckOutcome::Release => AckOutcome::Release,
+            AckOutcome::Unknown => AckOutcome::Unknown,
+        }
     }
 
     /// Whether the PUBLISH is small enough for the peer; if not, it counts as sent.

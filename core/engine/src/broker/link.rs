@@ -36,6 +36,8 @@ pub(super) struct Link {
     pub(super) paused: bool,
     /// Held because too much waits for subscribers.
     pub(super) held: bool,
+    /// Held because it does not read the answers to what it sends.
+    pub(super) clogged: bool,
     /// Seconds; 0: none.
     pub(super) keep_alive_s: u16,
     /// Session expiry 0 was asked for in CONNECT, so DISCONNECT may not raise it.
@@ -102,6 +104,7 @@ impl Link {
             announced: false,
             paused: false,
             held: false,
+            clogged: false,
             keep_alive_s: 0,
             expiry_was_zero: false,
             request_problem_information: true,
@@ -117,9 +120,11 @@ impl Link {
         }
     }
 
-    /// Whether packets wait for a hook's answer.
+    /// Whether packets wait, for a hook's answer or for readers.
     pub(super) fn stalled(&self) -> bool {
-        self.held || self.waiting.as_ref().is_some_and(|waiting| waiting.ticket.is_some())
+        self.held
+            || self.clogged
+            || self.waiting.as_ref().is_some_and(|waiting| waiting.ticket.is_some())
     }
 
     pub(super) fn method(&self) -> Option<&str> {

@@ -33,6 +33,12 @@ impl Outbox {
         self.bytes.len() - self.start + self.shared.as_ref().map_or(0, |shared| shared.len)
     }
 
+    /// Those of them that are copies: small packets.
+    #[inline]
+    pub(super) fn copied(&self) -> usize {
+        self.bytes.len() - self.start
+    }
+
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
         self.len() == 0

@@ -209,7 +209,7 @@ impl Shard {
             self.tables.write_ack(link.index, answer);
             return Next::Go;
         }
-        match session.outbound.handle_ack(ack.kind, ack.packet_id, ack.reason) {
+        match self.tables.acknowledged(index, ack.kind, ack.packet_id, ack.reason) {
             AckOutcome::Done(_) => self.tables.pump(now, index),
             AckOutcome::Release => {
                 // v5 [MQTT-4.3.3-4] v311 [MQTT-4.3.3-1]

@@ -26,6 +26,8 @@ pub(super) struct Session {
     /// Messages sent and not acknowledged. Nothing is kept of them where the session cannot
     /// outlive its link, for they will never be sent again.
     pub(super) outbound: Outbound<Option<Queued>>,
+    /// Bytes of what is kept of them.
+    pub(super) outbound_bytes: usize,
     pub(super) inbound: Inbound,
     /// Messages that wait for the window, the transport or the client.
     pub(super) queue: VecDeque<Queued>,
@@ -59,6 +61,7 @@ impl Session {
             left_at: Instant::default(),
             armed: None,
             outbound: Outbound::new(),
+            outbound_bytes: 0,
             inbound: Inbound::default(),
             queue: VecDeque::new(),
             queue_bytes: 0,
@@ -67,6 +70,13 @@ impl Session {
             shares: false,
             will: None,
         }
+    }
+
+    /// Whether a message at QoS 1 or 2 may be sent: the window is open, and not too much of what
+    /// it has let through is kept.
+    #[inline]
+    pub(super) fn has_room(&self, bytes_max: usize) -> bool {
+        self.outbound_bytes <= bytes_max && self.outbound.has_room()
     }
 
     /// Appends to the queue.

@@ -179,6 +179,11 @@ impl Shard {
                 return data.len();
             };
             let (state, version) = (found.state, found.version);
+            if found.outbox.copied() > ANSWERS_MAX && state == State::Connected {
+                found.clogged = true;
+                self.pause(link);
+                return used;
+            }
             // v5 [MQTT-3.2.2-15]
             let limit = match state {
                 State::Gone => return data.len(),
@@ -250,10 +255,18 @@ impl Shard {
     /// Input: the transport took `bytes` of what `outgoing` showed.
     pub fn handle_sent(&mut self, now: Instant, link: LinkId, bytes: usize) {
         let Some(found) = self.tables.links.get(link.index, link.generation) else { return };
-        let (state, session) = (found.state, found.session);
+        let (state, session, clogged) = (found.state, found.session, found.clogged);
         self.tables.sent(link.index, bytes);
-        if state == State::Connected {
-            self.tables.pump(now, session);
+        if state != State::Connected {
+            return;
+        }
+        self.tables.pump(now, session);
+        if clogged
+            && let Some(found) = self.tables.links.get_mut(link.index, link.generation)
+            && found.outbox.copied() <= ANSWERS_MAX
+        {
+            found.clogged = false;
+            self.read_again(now, link);
         }
     }
 
@@ -595,6 +608,10 @@ impl Shard {
         matched
     }
 }
+
+/// Bytes of small packets that may wait for a client before no more is read from it: messages
+/// stay below, so that only answers to what it sends can come to more.
+const ANSWERS_MAX: usize = 256 * 1024;
 
 /// How often to look whether held publishers may go on.
 const HELD_INTERVAL: core::time::Duration = core::time::Duration::from_millis(5);

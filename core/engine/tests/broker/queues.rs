@@ -103,3 +103,38 @@ fn large_payloads_reach_a_slow_and_a_quick_reader_whole() {
         assert!(cluster.received(each)[2..] == wanted);
     }
 }
+
+#[test]
+fn a_client_that_does_not_read_its_answers_is_not_read_either() {
+    let mut cluster = Cluster::new(1, BrokerConfig::default());
+    let deaf = cluster.connect(client("deaf"));
+    cluster.block(deaf, true);
+    let pings = [0xC0, 0x00].repeat(1000);
+    let mut sent = 0;
+    while !cluster.is_paused(deaf) {
+        cluster.send_bytes(deaf, &pings);
+        sent += 1000;
+        assert!(sent < 1_000_000, "never paused");
+    }
+    cluster.block(deaf, false);
+    assert!(!cluster.is_paused(deaf));
+    assert_eq!(cluster.received(deaf).len(), 1 + sent, "and then all answers come");
+}
+
+#[test]
+fn unacknowledged_messages_count_against_the_bytes_of_a_session() {
+    let config = BrokerConfig { queue_bytes_max: 100_000, ..BrokerConfig::default() };
+    let mut cluster = Cluster::new(1, config);
+    let lazy = cluster.connect(durable("lazy"));
+    cluster.subscribe(lazy, "t", QoS::AtLeastOnce);
+    let publisher = cluster.connect(client("publisher"));
+    let payload = "x".repeat(10_000);
+    for _ in 0..100 {
+        cluster.publish(publisher, "t", &payload, QoS::AtLeastOnce);
+    }
+    let received = cluster.received(lazy).iter().filter(|text| text.starts_with("t ")).count();
+    assert!((9..=11).contains(&received), "{received} in flight");
+    let stats = cluster.stats();
+    assert!(stats.queued_bytes <= 100_000, "{stats:?}");
+    assert_eq!(received as u64 + stats.queued_messages + stats.publish_dropped, 100);
+}
