@@ -395,3 +395,53 @@ fn half_a_server_does_not_stop_the_loop() {
     stuck.close(Duration::from_millis(100));
     assert!(started.elapsed() < Duration::from_secs(3));
 }
+
+#[test]
+fn outcomes_that_nobody_takes_are_bounded() {
+    let broker = broker(1);
+    let runtime = Runtime::new().unwrap();
+    let mut bounded = ClientOptions::from(config(&broker, "me"));
+    bounded.events_max = 10;
+    let client = Client::new(&runtime, bounded).unwrap();
+    client.connect(SOON).unwrap();
+    let sent = message("x", b"", QoS::AtLeastOnce);
+    // What is waited for comes as a result, and does not count.
+    for _ in 0..20 {
+        client.publish_wait(&sent.view(), SOON).unwrap();
+    }
+    let mut tokens = 0;
+    let until = Instant::now() + SOON;
+    let refused = loop {
+        assert!(Instant::now() < until, "never refused");
+        match client.publish(&sent.view()) {
+            Ok(_) => tokens += 1,
+            Err(error) => break error,
+        }
+        client.publish_wait(&sent.view(), SOON).unwrap();
+    };
+    assert_eq!(refused.status(), Status::QueueFull);
+    assert_eq!(tokens, 10);
+    // Without a token it goes on; taking the outcomes makes room.
+    client.send(&sent.view()).unwrap();
+    assert_eq!(client.drain_events(&mut Vec::new(), 100), 10);
+    client.publish(&sent.view()).unwrap();
+}
+
+#[test]
+fn a_program_may_stop_reading_for_a_while() {
+    let broker = broker(1);
+    let runtime = Runtime::new().unwrap();
+    let client = connected(&runtime, config(&broker, "me"));
+    client.subscribe(&[subscription("x", QoS::AtLeastOnce)], SOON).unwrap();
+    client.set_reading(false);
+    let sender = connected(&runtime, config(&broker, "sender"));
+    let sent = message("x", b"later", QoS::AtLeastOnce);
+    for _ in 0..5 {
+        sender.publish_wait(&sent.view(), SOON).unwrap();
+    }
+    assert_eq!(client.next_event(Duration::from_millis(50)).unwrap(), None);
+    client.set_reading(true);
+    for _ in 0..5 {
+        assert_eq!(received(&client).payload(), b"later");
+    }
+}

@@ -153,6 +153,8 @@ pub struct Client {
     /// Who waits for the end of a re-authentication.
     authenticating: Option<Token>,
     events: Events,
+    /// The program takes messages.
+    reading: bool,
     last_token: u64,
 }
 
@@ -179,6 +181,7 @@ impl Client {
             challenged: false,
             authenticating: None,
             events: Events::default(),
+            reading: true,
             last_token: 0,
             config,
         }
@@ -249,10 +252,17 @@ impl Client {
         earlier(connection, earlier(self.queue.next_expiry(), self.replies.next_deadline()))
     }
 
+    /// Command: whether the program takes messages. While it does not, the transport should not
+    /// be read, and the server's silence means nothing.
+    pub fn set_reading(&mut self, reading: bool) {
+        self.reading = reading;
+    }
+
     /// Whether the driver should read the transport. Not while more waits in `poll_event` than
-    /// the configuration allows: the server waits too then.
+    /// the configuration allows, or the program takes nothing: the server waits too then.
     pub fn wants_data(&self) -> bool {
-        self.events.messages < self.config.inbox_messages_max
+        self.reading
+            && self.events.messages < self.config.inbox_messages_max
             && self.events.bytes < self.config.inbox_bytes_max
     }
 

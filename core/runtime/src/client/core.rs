@@ -106,7 +106,9 @@ pub(crate) struct State {
     armed: Option<Instant>,
     /// The transport is open and takes bytes.
     writable: bool,
-    /// Too many events wait for the driver to go on.
+    /// The program wants messages.
+    program_reads: bool,
+    /// The driver does not read: the program wants no messages, or too many wait.
     held: bool,
     calls: Calls,
     ready: Option<Ready>,
@@ -191,17 +193,17 @@ impl State {
         if given { None } else { Some(event) }
     }
 
-    /// Whether events are taken fast enough to make more.
-    fn has_room(&self) -> bool {
+    /// Whether the program wants more, and takes it fast enough.
+    fn reads(&self) -> bool {
         let config = self.machine.config();
-        self.events.len() < self.events_max
+        self.program_reads
             && self.messages < config.inbox_messages_max
             && self.bytes < config.inbox_bytes_max
     }
 
     /// Whether the driver has something to do.
     fn has_work(&self) -> bool {
-        let sends = self.writable && !self.machine.outgoing().is_empty() && self.has_room();
+        let sends = self.writable && !self.machine.outgoing().is_empty();
         let tells = !self.events.is_empty()
             && (matches!(self.calls, Calls::Idle(_)) || (self.ready.is_some() && !self.ready_told));
         let due = match (self.machine.poll_timeout(), self.armed) {
@@ -209,7 +211,7 @@ impl State {
             (due, None) => due.is_some(),
             (None, Some(_)) => false,
         };
-        sends || tells || due || !self.control.is_empty() || (self.held && self.has_room())
+        sends || tells || due || self.held == self.reads() || !self.control.is_empty()
     }
 
     fn taken(&mut self, event: &Event) {
@@ -241,6 +243,7 @@ impl Core {
             notified: true,
             armed: None,
             writable: false,
+            program_reads: true,
             held: false,
             calls: Calls::None,
             ready: None,
@@ -293,6 +296,29 @@ impl Core {
         if let Some(driver) = driver {
             driver.drive.wake(driver.key);
         }
+    }
+
+    /// As `command`, for what has an outcome: refused while so many wait to be taken already.
+    pub(crate) fn operation(
+        &self,
+        command: impl FnOnce(&mut Machine, Instant) -> Result<Token, ClientError>,
+    ) -> Result<Token, ClientError> {
+        let mut state = self.lock();
+        if state.closed || state.close_by.is_some() {
+            return Err(ClientError::Closed);
+        }
+        if state.events.len() >= state.events_max {
+            return Err(ClientError::EventsFull);
+        }
+        let result = command(&mut state.machine, self.clock.now());
+        self.settle(state);
+        result
+    }
+
+    pub(crate) fn set_reading(&self, reading: bool) {
+        let mut state = self.lock();
+        state.program_reads = reading;
+        self.settle(state);
     }
 
     pub(crate) fn connect(&self) -> Result<(), ClientError> {
@@ -549,8 +575,7 @@ impl Core {
             }
             Some(Control::Dial(_)) => {}
             None => {
-                state.held = !state.has_room();
-                if state.writable && !state.held {
+                if state.writable {
                     let outgoing = state.machine.outgoing();
                     out.extend_from_slice(&outgoing[..outgoing.len().min(CHUNK)]);
                 }
@@ -564,6 +589,9 @@ impl Core {
             // To be dropped where no lock is held: it may own handles on this very client.
             turn.callback = Some(callback);
         }
+        state.held = !state.reads();
+        // While it is not heard, the server's silence means nothing.
+        state.machine.set_reading(!state.held);
         turn.reads = !state.held;
         let closing = state.close_by.filter(|_| !state.closed);
         turn.timeout = state.machine.poll_timeout().into_iter().chain(closing).min();

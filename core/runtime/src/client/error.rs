@@ -55,6 +55,9 @@ pub enum ClientError {
     /// The deadline has passed. The operation goes on, and its end comes as an event.
     #[error("deadline has passed")]
     TimedOut,
+    /// Too many events wait to be taken.
+    #[error("too many events wait to be taken")]
+    EventsFull,
     /// The client is closed.
     #[error("client is closed")]
     Closed,
@@ -102,6 +105,7 @@ impl ClientError {
             ClientError::NotConnected(cause) => cause.into(),
             ClientError::Failed(outcome) => outcome.into(),
             ClientError::TimedOut => Status::TimedOut,
+            ClientError::EventsFull => Status::QueueFull,
             ClientError::Closed => Status::Closed,
             ClientError::WouldDeadlock => Status::WouldDeadlock,
             ClientError::System(_) => Status::SystemRefused,

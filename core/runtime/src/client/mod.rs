@@ -23,8 +23,9 @@ use crate::Runtime;
 ///
 /// What does not wait returns a [`Token`], and an [`Event::Done`] tells later what became of it;
 /// what waits returns that itself. Events are polled, or given to a callback. Where they are
-/// neither, the client stops reading and writing once too many wait (see
-/// [`ClientOptions::events_max`]); who only publishes can use [`Client::send`].
+/// neither, the client is held up: too many messages, and the server is not read any more; too
+/// many outcomes ([`ClientOptions::events_max`]), and nothing that would have one is begun. Who
+/// only publishes can use [`Client::send`].
 ///
 /// ```no_run
 /// use std::time::Duration;
@@ -107,7 +108,7 @@ impl Client {
     /// Publishes. The token's outcome comes after the write at QoS 0, after PUBACK at QoS 1,
     /// after PUBCOMP at QoS 2. The message is copied.
     pub fn publish(&self, message: &Publish<'_>) -> Result<Token, ClientError> {
-        self.command(|machine, now| Ok(machine.publish(now, message)?))
+        self.core().operation(|machine, now| Ok(machine.publish(now, message)?))
     }
 
     /// Publishes, with nobody interested in what becomes of it.
@@ -121,7 +122,7 @@ impl Client {
         wanted: &[Subscription<'_>],
         properties: Properties<'_>,
     ) -> Result<Token, ClientError> {
-        self.command(|machine, now| Ok(machine.subscribe(now, wanted, properties)?))
+        self.core().operation(|machine, now| Ok(machine.subscribe(now, wanted, properties)?))
     }
 
     /// Unsubscribes. User Properties go into `properties`.
@@ -130,7 +131,7 @@ impl Client {
         filters: &[&str],
         properties: Properties<'_>,
     ) -> Result<Token, ClientError> {
-        self.command(|machine, now| Ok(machine.unsubscribe(now, filters, properties)?))
+        self.core().operation(|machine, now| Ok(machine.unsubscribe(now, filters, properties)?))
     }
 
     /// Publishes a message and awaits a reply to it: see
@@ -140,12 +141,12 @@ impl Client {
         message: &Publish<'_>,
         timeout: Duration,
     ) -> Result<Token, ClientError> {
-        self.command(|machine, now| Ok(machine.request(now, message, timeout)?))
+        self.core().operation(|machine, now| Ok(machine.request(now, message, timeout)?))
     }
 
     /// Sends PINGREQ.
     pub fn ping(&self) -> Result<Token, ClientError> {
-        self.command(|machine, now| Ok(machine.ping(now)?))
+        self.core().operation(|machine, now| Ok(machine.ping(now)?))
     }
 
     /// Acknowledges a message that came with an [`AckId`]; a `reason` of 0x80 and above refuses
@@ -161,7 +162,7 @@ impl Client {
 
     /// Authenticates again on the standing connection.
     pub fn reauthenticate(&self, data: Option<&[u8]>) -> Result<Token, ClientError> {
-        self.command(|machine, now| Ok(machine.reauthenticate(now, data)?))
+        self.core().operation(|machine, now| Ok(machine.reauthenticate(now, data)?))
     }
 
     /// Replaces User Name and Password, from the next CONNECT on.
@@ -181,6 +182,13 @@ impl Client {
     /// Moves up to `max` events that wait to the end of `events`, and says how many.
     pub fn drain_events(&self, events: &mut Vec<Event>, max: usize) -> usize {
         self.core().drain_events(events, max)
+    }
+
+    /// Whether to read from the server: a program that has taken more messages than it can
+    /// handle stops that for a while, and the server waits too. Acknowledgements, which come the
+    /// same way, wait as well.
+    pub fn set_reading(&self, reading: bool) {
+        self.core().set_reading(reading);
     }
 
     // Waiting. What such a call waits for is its result, and does not come as an event too.

@@ -98,8 +98,8 @@ pub struct ClientOptions {
     pub servers: Vec<Server>,
     /// Options of its TCP connections.
     pub tcp: TcpOptions,
-    /// Events that may wait for the program. At this bound nothing is read or written, so that
-    /// the server waits, and then `publish`.
+    /// Events that may wait for the program until nothing that has an outcome is begun any more;
+    /// messages among them have their own bounds in `config`.
     pub events_max: usize,
 }
 
