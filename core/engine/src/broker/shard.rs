@@ -145,16 +145,36 @@ impl Shard {
             found.partial.extend_from_slice(data);
             return;
         }
-        if found.partial.is_empty() {
-            let used = self.process(now, link, data);
-            if used < data.len()
-                && let Some(found) = self.tables.links.get_mut(link.index, link.generation)
-            {
-                found.partial.extend_from_slice(&data[used..]);
+        let rest = if found.partial.is_empty() { data } else { self.complete(now, link, data) };
+        let used = self.process(now, link, rest);
+        if used < rest.len()
+            && let Some(found) = self.tables.links.get_mut(link.index, link.generation)
+        {
+            found.partial.extend_from_slice(&rest[used..]);
+        }
+    }
+
+    /// Completes and handles the packet whose beginning a link has kept; returns what of `data` is
+    /// behind it.
+    fn complete<'a>(&mut self, now: Instant, link: LinkId, mut data: &'a [u8]) -> &'a [u8] {
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else {
+            return &[];
+        };
+        while !data.is_empty() {
+            // An error shows again when the packet is handled.
+            let Ok(Progress::Wants(count)) = frame(&found.partial, u32::MAX) else { break };
+            let (part, rest) = data.split_at(count.min(data.len()));
+            found.partial.extend_from_slice(part);
+            data = rest;
+        }
+        self.go_on(now, link);
+        match self.tables.links.get_mut(link.index, link.generation) {
+            None => &[],
+            Some(found) if found.partial.is_empty() => data,
+            Some(found) => {
+                found.partial.extend_from_slice(data);
+                &[]
             }
-        } else {
-            found.partial.extend_from_slice(data);
-            self.go_on(now, link);
         }
     }
 

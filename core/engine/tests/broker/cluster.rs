@@ -54,16 +54,17 @@ impl Cluster {
 
     /// Opens a link at the first shard and sends CONNECT.
     pub(crate) fn connect(&mut self, connect: Connect<'_>) -> usize {
-        let link = self.shards[0].handle_accept(self.now, LinkInfo::default());
-        let version = connect.version;
-        self.clients.push(Client {
-            at: Some((0, link)),
-            version: Some(version),
-            ..Client::default()
-        });
-        let client = self.clients.len() - 1;
+        let client = self.open(connect.version);
         self.send(client, &Packet::Connect(connect));
         client
+    }
+
+    /// Opens a link at the first shard.
+    pub(crate) fn open(&mut self, version: Version) -> usize {
+        let link = self.shards[0].handle_accept(self.now, LinkInfo::default());
+        let at = Some((0, link));
+        self.clients.push(Client { at, version: Some(version), ..Client::default() });
+        self.clients.len() - 1
     }
 
     pub(crate) fn send(&mut self, client: usize, packet: &Packet<'_>) {

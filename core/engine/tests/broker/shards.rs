@@ -1,7 +1,7 @@
 use libmqtt_engine::broker::BrokerConfig;
 use libmqtt_engine::codec::{QoS, Version};
 
-use super::cluster::{Cluster, client};
+use super::cluster::{Cluster, client, message};
 
 #[test]
 fn clients_move_to_their_home_and_hear_each_other_across_shards() {
@@ -91,4 +91,23 @@ fn shut_down_closes_every_link_and_accepts_no_other() {
     let late = cluster.shards[0].handle_accept(now, Default::default());
     cluster.settle();
     assert!(cluster.shards[0].outgoing(late).is_empty());
+}
+
+#[test]
+fn bytes_behind_a_connect_in_pieces_move_with_it() {
+    let mut cluster = Cluster::new(4, BrokerConfig::default());
+    let watcher = cluster.connect(client("watcher"));
+    cluster.subscribe(watcher, "t", QoS::AtMostOnce);
+    cluster.received(watcher);
+    for n in 0..16 {
+        let client_id = format!("mover-{n}");
+        let mut wire = Vec::new();
+        client(&client_id).encode(&mut wire).unwrap();
+        message("t", &client_id, QoS::AtMostOnce).encode(Version::V311, &mut wire).unwrap();
+        let mover = cluster.open(Version::V311);
+        let (first, rest) = wire.split_at(5 + n);
+        cluster.send_bytes(mover, first);
+        cluster.send_bytes(mover, rest);
+        assert_eq!(cluster.received(watcher), [format!("t {client_id} 0")]);
+    }
 }
