@@ -63,6 +63,15 @@ impl Poll {
     }
 }
 
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for Poll {
+    /// A descriptor that is readable when something is ready, so that another poll can wait for
+    /// this one. It belongs to this poll.
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.poll.as_raw_fd()
+    }
+}
+
 /// Both directions, from the start and for good: a change of interest is a system call.
 pub(crate) const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 

@@ -33,9 +33,9 @@ pub use libmqtt_net::{Listener, TcpOptions};
 
 use crate::broker::random;
 pub use crate::broker::{Answers, Broker, BrokerError, BrokerOptions, HooksFactory};
-pub use crate::client::{Client, ClientError, ClientOptions, NetworkError, Server, ServerError};
+pub use crate::client::{Batch, Client, ClientError, ClientOptions, NetworkError, Server, ServerError};
 pub use crate::log::{Level, Log};
-pub use crate::runtime::Runtime;
+pub use crate::runtime::{OwnLoop, Runtime};
 pub use crate::status::Status;
 
 /// What README shows compiles and runs.

@@ -17,7 +17,9 @@ use libmqtt_engine::client::Closed;
 use libmqtt_net::{Dial, Dialled, Link, Poll, ResolveError, Resolver, TcpOptions};
 use slab::Slab;
 
-use crate::client::{ClientError, Control, Core, Drive, Driver, NetworkError, Server};
+use crate::client::{
+    Client, ClientError, ClientOptions, Control, Core, Drive, Driver, NetworkError, Server,
+};
 use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::log::{Level, Log};
@@ -46,25 +48,8 @@ impl Runtime {
 
     /// Starts the thread; what it has to say goes to `log`.
     pub fn with_log(log: Log) -> Result<Runtime, ClientError> {
-        let poll = Poll::new(POLL_BATCH)?;
-        let lane = Arc::new(Lane { inbox: Inbox::new(poll.waker(WAKER)?) });
-        let ended = Arc::new((Mutex::new(false), Condvar::new()));
-        let clock = Clock::new();
-        let mut served = Loop {
-            lane: lane.clone(),
-            poll,
-            resolver: Resolver::new(),
-            clock,
-            clients: Slab::new(),
-            timers: Timers::default(),
-            to_serve: VecDeque::new(),
-            buffer: vec![0; BUFFER].into(),
-            out: Vec::new(),
-            events: VecDeque::new(),
-            notes: Vec::new(),
-            over: false,
-        };
-        let when_ended = ended.clone();
+        let (mut served, runtime) = Loop::new(false)?;
+        let when_ended = runtime.shared.ended.clone();
         thread::Builder::new().name("mqtt-clients".into()).spawn(move || {
             served.lane.inbox.own();
             // A panic can only come from a callback or from a fault of ours.
@@ -81,7 +66,7 @@ impl Runtime {
             *when_ended.0.lock().unwrap_or_else(PoisonError::into_inner) = true;
             when_ended.1.notify_all();
         })?;
-        Ok(Runtime { shared: Arc::new(Handle { lane, clock, ended }) })
+        Ok(runtime)
     }
 
     pub(crate) fn clock(&self) -> Clock {
@@ -99,6 +84,84 @@ impl Runtime {
 impl core::fmt::Debug for Runtime {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Runtime").finish_non_exhaustive()
+    }
+}
+
+/// The loop that serves clients, for a program that runs it itself.
+///
+/// The thread that makes it is the one to run it: callbacks are called there, and calls that wait
+/// fail there with [`ClientError::WouldDeadlock`]. To fit it into a loop of the program's own, wait
+/// until its descriptor is readable or [`OwnLoop::timeout`] has passed, then call
+/// [`OwnLoop::process`]. Dropping it ends its clients.
+pub struct OwnLoop {
+    served: Loop,
+    runtime: Runtime,
+}
+
+impl OwnLoop {
+    /// A loop without clients.
+    pub fn new() -> Result<OwnLoop, ClientError> {
+        let (mut served, runtime) = Loop::new(true)?;
+        served.lane.inbox.own();
+        // From now on, what is left in the inbox makes the descriptor readable.
+        served.take_inbox();
+        Ok(OwnLoop { served, runtime })
+    }
+
+    /// What other threads, and callbacks, make clients with.
+    pub fn runtime(&self) -> &Runtime {
+        &self.runtime
+    }
+
+    /// Whether this is the thread that is to run it.
+    pub fn is_this_thread(&self) -> bool {
+        self.served.lane.is_this_thread()
+    }
+
+    /// A client of this loop, made on its thread. It does nothing yet.
+    pub fn client(&mut self, options: ClientOptions) -> Result<Client, ClientError> {
+        let client = Client::new(&self.runtime, options)?;
+        // Taken up at once, so that it knows its thread.
+        let mut notes = core::mem::take(&mut self.served.notes);
+        self.served.lane.inbox.take(&mut self.served.notes, false);
+        notes.append(&mut self.served.notes);
+        notes.into_iter().for_each(|note| self.served.take_note(note));
+        Ok(client)
+    }
+
+    /// Serves every client that has something, once, and before that waits for at most `timeout`
+    /// (none: for ever) until one has.
+    pub fn process(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.served.turn(timeout)?;
+        self.served.take_inbox();
+        Ok(())
+    }
+
+    /// How long [`OwnLoop::process`] may be put off while the descriptor is not readable; none:
+    /// for ever.
+    pub fn timeout(&self) -> Option<Duration> {
+        self.served.patience()
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for OwnLoop {
+    /// A descriptor that is readable when there is something to process, be it to read or to
+    /// write. It belongs to the loop.
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.served.poll.as_raw_fd()
+    }
+}
+
+impl Drop for OwnLoop {
+    fn drop(&mut self) {
+        self.served.end();
+    }
+}
+
+impl core::fmt::Debug for OwnLoop {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("OwnLoop").finish_non_exhaustive()
     }
 }
 
@@ -194,11 +257,50 @@ struct Loop {
 }
 
 impl Loop {
+    /// A loop and the handle on it, which waits for its thread to end unless it has `ended`.
+    fn new(ended: bool) -> Result<(Loop, Runtime), ClientError> {
+        let poll = Poll::new(POLL_BATCH)?;
+        let lane = Arc::new(Lane { inbox: Inbox::new(poll.waker(WAKER)?) });
+        let clock = Clock::new();
+        let ended = Arc::new((Mutex::new(ended), Condvar::new()));
+        let handle = Handle { lane: lane.clone(), clock, ended };
+        let served = Loop {
+            lane,
+            poll,
+            resolver: Resolver::new(),
+            clock,
+            clients: Slab::new(),
+            timers: Timers::default(),
+            to_serve: VecDeque::new(),
+            buffer: vec![0; BUFFER].into(),
+            out: Vec::new(),
+            events: VecDeque::new(),
+            notes: Vec::new(),
+            over: false,
+        };
+        Ok((served, Runtime { shared: Arc::new(handle) }))
+    }
+
     fn run(&mut self) -> io::Result<()> {
         while !(self.over && self.clients.is_empty()) {
-            self.turn()?;
+            self.turn(None)?;
         }
         Ok(())
+    }
+
+    /// Takes what was left for the loop. If that is nothing, what comes will wake it.
+    fn take_inbox(&mut self) {
+        if self.notes.is_empty() {
+            self.lane.inbox.take(&mut self.notes, self.to_serve.is_empty());
+        }
+    }
+
+    /// How long the loop may sleep; none: until something comes.
+    fn patience(&self) -> Option<Duration> {
+        if !self.to_serve.is_empty() || !self.notes.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        self.timers.next().map(|until| until.since(self.clock.now()))
     }
 
     /// Nobody is served any more.
@@ -210,19 +312,13 @@ impl Loop {
         }
     }
 
-    fn turn(&mut self) -> io::Result<()> {
-        let lane = self.lane.clone();
-        let mut notes = core::mem::take(&mut self.notes);
-        lane.inbox.take(&mut notes, self.to_serve.is_empty());
-        let timeout = if self.to_serve.is_empty() && notes.is_empty() {
-            self.timers.next().map(|until| until.since(self.clock.now()))
-        } else {
-            Some(Duration::ZERO)
-        };
-        self.poll.wait(timeout)?;
-        lane.inbox.awake();
+    fn turn(&mut self, at_most: Option<Duration>) -> io::Result<()> {
+        self.take_inbox();
+        self.poll.wait(self.patience().into_iter().chain(at_most).min())?;
+        self.lane.inbox.awake();
         let now = self.clock.now();
         self.note_ready();
+        let mut notes = core::mem::take(&mut self.notes);
         for note in notes.drain(..) {
             self.take_note(note);
         }
