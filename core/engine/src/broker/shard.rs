@@ -160,6 +160,11 @@ impl Shard {
         let Some(found) = self.tables.links.get_mut(link.index, link.generation) else {
             return &[];
         };
+        if found.state != State::Connected {
+            // A link may move with its first packet, and takes all it has sent along.
+            found.partial.extend_from_slice(data);
+            data = &[];
+        }
         while !data.is_empty() {
             // An error shows again when the packet is handled.
             let Ok(Progress::Wants(count)) = frame(&found.partial, u32::MAX) else { break };
