@@ -349,6 +349,26 @@ fn mqtt_3_3_4_4_broker_puts_all_identifiers_into_a_single_copy() {
     assert_eq!(ids, [vec![2], vec![2], vec![0xC8, 0x01]]);
 }
 
+/// Where one of two filters is No Local, others' messages come by both and own ones by one.
+#[test]
+fn mqtt_3_3_4_4_broker_counts_no_local_subscriptions_for_others_only() {
+    let world = World::new();
+    let mut sub = world.connect(V5, "sub");
+    sub.send(subscribe(1).filter("a/b", 0x05).prop(prop::subscription_id(1)));
+    sub.next_of(Kind::SubAck);
+    identified(&mut sub, "a/#", 2);
+    let mut copy = |from: Option<&mut Peer>| {
+        from.unwrap_or(&mut sub).send(publish("a/b", "x"));
+        let copies = sub.drain();
+        assert_eq!(copies.len(), 1, "{copies:?}");
+        let mut ids = copies[0].all(0x0B);
+        ids.sort();
+        ids.concat()
+    };
+    assert_eq!(copy(Some(&mut world.connect(V5, "pub"))), [1, 2]);
+    assert_eq!(copy(None), [2]);
+}
+
 #[test]
 fn mqtt_3_3_4_6_broker_closes_on_a_subscription_identifier_in_publish() {
     throws_out(V5, publish("t", "x").prop(prop::subscription_id(1)), &[0x82]);

@@ -308,3 +308,16 @@ fn v5_u56_broker_sends_clients_elsewhere() {
         peer.expect_thrown_out(&[code]);
     }
 }
+
+#[test]
+fn v5_u22_broker_announces_the_session_expiry_that_it_grants() {
+    let world = World::with(|config| config.session_expiry_max_s = 10);
+    let connect = Connect::keep(V5, "c");
+    let peer = world.connect_with(V5, &connect);
+    assert_eq!(peer.connack().number(0x11), Some(10));
+    peer.cut();
+    world.advance(secs(11));
+    assert!(!world.connect_with(V5, &connect).connack().session_present());
+    let modest = Connect::new("d").prop(prop::session_expiry(5));
+    assert!(matches!(world.connect_with(V5, modest).connack().number(0x11), None | Some(5)));
+}
