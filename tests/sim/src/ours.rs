@@ -27,6 +27,7 @@ pub(crate) struct Ours {
     settled: bool,
     now: Time,
     subscribed: bool,
+    forgot: bool,
     /// Whether there is a transport that takes what the client has to say.
     open: bool,
     /// Between Close and the end of its writing: what was left to write.
@@ -53,6 +54,7 @@ impl Ours {
             settled: false,
             now: 0,
             subscribed: false,
+            forgot: false,
             open: false,
             closing: None,
             acks: VecDeque::new(),
@@ -67,11 +69,15 @@ impl Ours {
         }
         let lasting = self.plan.durable && (self.plan.version == Version::V5 || !clean);
         self.config.session_expiry_s = if lasting { self.plan.expiry } else { 0 };
+        // A client that starts clean always keeps no Session State while it rests, so it must not
+        // go on with the Session that the broker may have kept.
+        let first = self.forgot || self.rng.chance(50);
         self.config.clean_start = match clean {
             true => CleanStart::Always,
-            false if self.plan.version == Version::V5 && self.rng.chance(50) => CleanStart::First,
+            false if self.plan.version == Version::V5 && first => CleanStart::First,
             false => CleanStart::Never,
         };
+        self.forgot |= clean;
         self.config.will = will.map(|will| {
             let mut properties = PropertiesBuf::new();
             if let Some(expiry) = will.message.expiry {

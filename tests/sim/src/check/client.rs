@@ -41,6 +41,9 @@ impl Checker<'_> {
                     self.violation(format!("flow: conn {conn}, client: {why}"));
                 }
             }
+            Packet::Ack(ack) if ack.kind == AckKind::PubRel => {
+                program.flows.release(ack.packet_id.get());
+            }
             Packet::Ack(ack) if ack.kind == AckKind::PubRec && ack.reason.is_error() => {
                 program.taking.remove(&ack.packet_id);
             }
@@ -63,13 +66,12 @@ impl Checker<'_> {
                 }
             }
             Packet::Publish(publish) => {
-                if let (QoS::ExactlyOnce, Some(id)) = (publish.qos, publish.packet_id)
-                    && !program.taking.insert(id)
-                {
+                let id = publish.packet_id.filter(|_| publish.qos == QoS::ExactlyOnce);
+                if id.is_some_and(|id| program.taking.contains(&id)) {
                     return; // a repeat, which the program must not see
                 }
                 if let Some(key) = key_of(publish.payload) {
-                    link.to_receive.push_back((key, publish.qos));
+                    link.to_receive.push_back((key, publish.qos, id));
                 }
             }
             Packet::Ack(ack) if ack.kind == AckKind::PubRel => {
@@ -107,7 +109,10 @@ impl Checker<'_> {
     pub(super) fn program_received(&mut self, conn: ConnId, key: u64, qos: QoS) {
         let link = self.links.get_mut(&conn).expect("dialled before");
         let next = link.to_receive.pop_front();
-        if next != Some((key, qos)) {
+        if let Some((.., Some(id))) = next {
+            self.programs.entry(link.actor).or_default().taking.insert(id);
+        }
+        if next.is_none_or(|(k, q, _)| (k, q) != (key, qos)) {
             self.violation(format!(
                 "program: conn {conn} was handed {key:x} at {qos:?}, its client heard {next:x?}"
             ));
@@ -129,7 +134,7 @@ impl Checker<'_> {
     pub(super) fn end_programs(&mut self) {
         let mut found = Vec::new();
         for (conn, link) in self.links.iter().filter(|(_, link)| !link.client_gone) {
-            if let Some((key, qos)) = link.to_receive.front() {
+            if let Some((key, qos, _)) = link.to_receive.front() {
                 found.push(format!("program: conn {conn}: {key:x} at {qos:?} was never handed on"));
             }
         }

@@ -44,6 +44,8 @@ pub(crate) struct Obligation {
     /// The subscriptions behind it, as they were. Without any left it may be forgotten.
     pub(crate) filters: Vec<String>,
     group: Option<usize>,
+    /// Another member of the group has left it behind.
+    inherited: bool,
     /// From the retained store, because of a SUBSCRIBE.
     stored: bool,
     pub(crate) must: bool,
@@ -62,6 +64,9 @@ pub(crate) struct Group {
     /// Lowest QoS that a member would get.
     pub(crate) qos_min: u8,
     taken: Option<usize>,
+    filter: String,
+    /// Whoever is a member may get it.
+    open: bool,
 }
 
 impl Group {
@@ -69,6 +74,7 @@ impl Group {
     pub(crate) fn member_left(&mut self, session: usize) {
         if self.members.contains(&session) {
             self.must = false;
+            self.open |= self.taken.is_none_or(|taken| taken == session);
             if self.taken == Some(session) {
                 self.taken = None;
             }
@@ -173,6 +179,7 @@ impl Checker<'_> {
             retain,
             filters: matched.iter().map(|(filter, _)| filter.to_string()).collect(),
             group: None,
+            inherited: false,
             stored: false,
             must: must && waits && !in_doubt && !loose,
             since: origin.at,
@@ -218,6 +225,7 @@ impl Checker<'_> {
                 retain: Some(sub.options.retain_as_published && origin.retain),
                 filters: vec![filter.into()],
                 group: Some(group),
+                inherited: false,
                 stored: false,
                 must: false,
                 since: origin.at,
@@ -226,7 +234,9 @@ impl Checker<'_> {
             };
             self.owe(session, owed);
         }
-        self.groups.push(Group { instance, members, must, qos_min, taken: None });
+        let filter = filter.to_string();
+        let open = false;
+        self.groups.push(Group { instance, members, must, qos_min, taken: None, filter, open });
     }
 
     /// Notes a copy from the retained store.
@@ -246,6 +256,7 @@ impl Checker<'_> {
             retain: Some(true),
             filters: vec![filter.into()],
             group: None,
+            inherited: false,
             stored: true,
             must,
             since: self.now,
@@ -253,6 +264,34 @@ impl Checker<'_> {
             loose: false,
         };
         self.owe(session, owed);
+    }
+
+    /// Notes that this session may get what another member of its groups has left behind.
+    fn owe_again(&mut self, session: usize, key: u64) {
+        for group in 0..self.groups.len() {
+            let g = &self.groups[group];
+            let origin = &self.instances[g.instance].origin;
+            let Some(sub) = self.sessions[session].subs.get(&g.filter) else { continue };
+            if !g.open || g.taken.is_some() || origin.key != key || g.members.contains(&session) {
+                continue;
+            }
+            let owed = Obligation {
+                instance: g.instance,
+                qos: sub.options.qos.min(origin.qos),
+                ids: sub.id.into_iter().collect(),
+                retain: Some(sub.options.retain_as_published && origin.retain),
+                filters: vec![g.filter.clone()],
+                group: Some(group),
+                inherited: true,
+                stored: false,
+                must: false,
+                since: origin.at,
+                sent: false,
+                loose: false,
+            };
+            self.groups[group].members.push(session);
+            self.owe(session, owed);
+        }
     }
 
     /// Whether a message might be larger than a client takes.
@@ -293,7 +332,8 @@ impl Checker<'_> {
         *s.started.entry((key, publish.qos as u8)).or_default() += 1;
         let mut ids: Vec<u32> = publish.properties.subscription_identifiers().collect();
         ids.sort_unstable();
-        let places = s.owed_by_key.get(&key).cloned().unwrap_or_default();
+        self.owe_again(session, key);
+        let places = self.sessions[session].owed_by_key.get(&key).cloned().unwrap_or_default();
         let fits = |owed: &Obligation| {
             !owed.sent
                 && self.instances[owed.instance].origin.topic == topic
@@ -351,8 +391,9 @@ impl Checker<'_> {
         let origin = &self.instances[instance].origin;
         let mut found = Vec::new();
         let (group, stored) = (owed.group, owed.stored);
-        // Order can be told where it is certain which taking of the message this is.
-        if !stored && !origin.will && unique {
+        // Order can be told where it is certain which taking of the message this is. What another
+        // member has left behind comes late.
+        if !stored && !origin.will && unique && !owed.inherited {
             let group = owed.group.and_then(|_| owed.filters.first().cloned());
             let line =
                 (origin.client_id.clone(), origin.topic.clone(), publish.qos as u8, group);
@@ -417,6 +458,9 @@ impl Checker<'_> {
     pub(super) fn send_ack(&mut self, conn: ConnId, ack: &Ack<'_>) {
         let session = self.links[&conn].session.expect("wire: after CONNACK");
         let s = &mut self.sessions[session];
+        if ack.kind == AckKind::PubRel {
+            s.flows.release(ack.packet_id.get());
+        }
         if s.online != Some(conn) {
             return;
         }

@@ -14,6 +14,9 @@ struct Flow {
     number: u64,
     /// The connection on which it was sent last.
     conn: ConnId,
+    /// PUBREC was heard.
+    received: bool,
+    /// PUBREL was sent.
     released: bool,
 }
 
@@ -40,7 +43,7 @@ impl Flows {
         let Some(flow) = self.open.get_mut(&id) else {
             self.started += 1;
             let number = self.started;
-            self.open.insert(id, Flow { key, qos, number, conn, released: false });
+            self.open.insert(id, Flow { key, qos, number, conn, received: false, released: false });
             return Ok(true);
         };
         if flow.key != key || flow.qos != qos {
@@ -56,7 +59,7 @@ impl Flows {
             return Err(format!("message {key:x} (id {id}) sent again without DUP"));
         }
         if flow.released {
-            return Err(format!("message {key:x} (id {id}) sent again after PUBREC"));
+            return Err(format!("message {key:x} (id {id}) sent again after PUBREL"));
         }
         flow.conn = conn;
         match self.resent {
@@ -74,10 +77,10 @@ impl Flows {
         let ends = match kind {
             AckKind::PubAck => flow.qos == QoS::AtLeastOnce,
             AckKind::PubRec => {
-                flow.released = true;
+                flow.received = true;
                 reason.is_error()
             }
-            AckKind::PubComp => flow.released,
+            AckKind::PubComp => flow.received || flow.released,
             AckKind::PubRel => false,
         };
         if !ends {
@@ -85,6 +88,13 @@ impl Flows {
         }
         let flow = self.open.remove(&id)?;
         (!reason.is_error()).then_some((flow.key, flow.qos))
+    }
+
+    /// PUBREL was sent.
+    pub(crate) fn release(&mut self, id: u16) {
+        if let Some(flow) = self.open.get_mut(&id) {
+            flow.released = true;
+        }
     }
 
     /// The session is gone.

@@ -1,8 +1,8 @@
 //! Connections and sessions as the broker must see them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
-use libmqtt_codec::{Connect, Disconnect, Packet, PacketId, Properties, Reason, Side, Version};
+use libmqtt_codec::{Connect, Disconnect, Packet, PacketId, Properties, QoS, Reason, Side, Version};
 
 use super::deliver::Obligation;
 use super::flow::Flows;
@@ -34,8 +34,9 @@ pub(crate) struct Link {
     pub(crate) last_byte: Time,
     pub(crate) keep_alive: Time,
     pub(crate) will: Option<Will>,
-    /// Messages handed to the client that its program has not received yet: key and QoS.
-    pub(crate) to_receive: std::collections::VecDeque<(u64, libmqtt_codec::QoS)>,
+    /// Messages that the client heard and its program has not received yet: key, QoS and, at QoS
+    /// 2, identifier.
+    pub(crate) to_receive: VecDeque<(u64, QoS, Option<PacketId>)>,
 }
 
 /// A Session of the broker, from its CONNECT until it ends.
@@ -54,7 +55,7 @@ pub(crate) struct Session {
     /// QoS 2 identifiers between PUBLISH and PUBREL: key, instance, and whether accepted.
     pub(crate) taking: BTreeMap<PacketId, (u64, usize)>,
     /// QoS 1 instances whose PUBACK has not left: in order.
-    pub(crate) acking: std::collections::VecDeque<(PacketId, usize)>,
+    pub(crate) acking: VecDeque<(PacketId, usize)>,
     pub(crate) flows: Flows,
     pub(crate) owed: Vec<Obligation>,
     pub(crate) owed_by_key: BTreeMap<u64, Vec<usize>>,
@@ -86,7 +87,7 @@ impl Checker<'_> {
             last_byte: self.now,
             keep_alive: 0,
             will: None,
-            to_receive: std::collections::VecDeque::new(),
+            to_receive: VecDeque::new(),
         };
         self.links.insert(conn, link);
     }
@@ -291,7 +292,7 @@ impl Checker<'_> {
         let s = &mut self.sessions[session];
         s.online = None;
         for owed in &mut s.owed {
-            if owed.qos == libmqtt_codec::QoS::AtMostOnce {
+            if owed.qos == QoS::AtMostOnce {
                 owed.must = false;
             }
         }
@@ -399,7 +400,7 @@ impl Session {
             deadline: None,
             will: None,
             taking: BTreeMap::new(),
-            acking: std::collections::VecDeque::new(),
+            acking: VecDeque::new(),
             flows: Flows::default(),
             owed: Vec::new(),
             owed_by_key: BTreeMap::new(),
