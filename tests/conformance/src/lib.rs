@@ -3,6 +3,9 @@
 //! [`wire`] builds and reads packets without our codec, so that an error there cannot hide from
 //! the tests. [`World`] is a broker with its clock, a [`Peer`] a raw connection to it;
 //! [`ClientWorld`] is our client in front of a server double that the test scripts.
+//!
+//! With `LIBMQTT_CONFORMANCE_SHARDS=3` in the environment every broker is of three shards, and has
+//! to behave the same.
 #![forbid(unsafe_code)]
 
 mod client;

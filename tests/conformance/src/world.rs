@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use libmqtt_engine::broker::{
     BrokerConfig, BrokerOutput, Closed, LinkId, LinkInfo, Shard, ShardId, Shared, Stats,
@@ -53,9 +54,18 @@ fn deny(denied: bool, reason: Reason) -> Verdict {
     if denied { Verdict::Deny(reason) } else { Verdict::Allow }
 }
 
-impl Hooks for Rules {
+/// The rules, as each shard of one broker asks them.
+struct SharedRules(Arc<Mutex<Rules>>);
+
+impl SharedRules {
+    fn rules(&self) -> std::sync::MutexGuard<'_, Rules> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hooks for SharedRules {
     fn authenticate(&mut self, _: Ticket, attempt: &Authenticate<'_>) -> Verdict {
-        match (&mut self.authenticate, attempt.method) {
+        match (&mut self.rules().authenticate, attempt.method) {
             (Some(rule), _) => rule(attempt),
             (None, None) => Verdict::Allow,
             (None, Some(_)) => Verdict::Deny(Reason::BadAuthenticationMethod),
@@ -63,7 +73,7 @@ impl Hooks for Rules {
     }
 
     fn authorise_publish(&mut self, _: Ticket, _: &ClientInfo, publish: &Publish<'_>) -> Verdict {
-        self.publish.as_mut().map_or(Verdict::Allow, |rule| rule(publish.topic))
+        self.rules().publish.as_mut().map_or(Verdict::Allow, |rule| rule(publish.topic))
     }
 
     fn authorise_subscribe(
@@ -72,24 +82,36 @@ impl Hooks for Rules {
         _: &ClientInfo,
         subscription: &Subscription<'_>,
     ) -> Verdict {
-        self.subscribe.as_mut().map_or(Verdict::Allow, |rule| rule(subscription.filter))
+        self.rules().subscribe.as_mut().map_or(Verdict::Allow, |rule| rule(subscription.filter))
     }
 }
 
-/// A broker of one shard, its clock, and the far ends of its links. Clones are the same broker.
+/// The variable of the environment that says of how many shards each broker is; 1 without it.
+const SHARDS: &str = "LIBMQTT_CONFORMANCE_SHARDS";
+
+fn shards() -> u16 {
+    std::env::var(SHARDS).map_or(1, |text| text.parse().expect("a number of shards"))
+}
+
+/// A broker, its clock, and the far ends of its links. Clones are the same broker.
 #[derive(Clone)]
 pub struct World(Rc<RefCell<Inner>>);
 
 struct Inner {
-    shard: Shard,
-    shared: std::sync::Arc<Shared>,
+    shards: Vec<Shard>,
+    shared: Arc<Shared>,
     now: Instant,
-    ends: HashMap<LinkId, End>,
+    /// Every connection so far.
+    ends: Vec<End>,
+    /// Which connection a link is.
+    links: HashMap<(usize, LinkId), usize>,
 }
 
-/// What has come out of a link.
-#[derive(Default)]
+/// The far end of a connection.
 struct End {
+    shard: usize,
+    link: LinkId,
+    /// What has come out of it.
     bytes: Vec<u8>,
     closed: bool,
 }
@@ -116,23 +138,28 @@ impl World {
         let mut config = BrokerConfig { sys_interval: Duration::ZERO, ..BrokerConfig::default() };
         change(&mut config);
         let now = Instant::from_nanos(1_000_000_000);
-        let shared = Shared::new(config, 1, 7);
-        let shard = Shard::new(shared.clone(), ShardId(0), Box::new(rules), 11, now);
-        let world =
-            World(Rc::new(RefCell::new(Inner { shard, shared, now, ends: HashMap::new() })));
-        world.0.borrow_mut().drain();
-        world
+        let rules = Arc::new(Mutex::new(rules));
+        let shared = Shared::new(config, shards(), 7);
+        let shard = |n: u16| {
+            let hooks = Box::new(SharedRules(rules.clone()));
+            Shard::new(shared.clone(), ShardId(n), hooks, 11 + u64::from(n), now)
+        };
+        let shards = (0..shards()).map(shard).collect();
+        let mut inner = Inner { shards, shared, now, ends: Vec::new(), links: HashMap::new() };
+        inner.drain();
+        World(Rc::new(RefCell::new(inner)))
     }
 
     /// A connection on which nothing has been sent.
     pub fn open(&self, version: Version) -> Peer {
         let mut inner = self.0.borrow_mut();
-        let now = inner.now;
-        let link = inner.shard.handle_accept(now, LinkInfo::default());
-        inner.ends.insert(link, End::default());
+        let (now, number) = (inner.now, inner.ends.len());
+        let shard = number % inner.shards.len();
+        let link = inner.shards[shard].handle_accept(now, LinkInfo::default());
+        inner.ends.push(End { shard, link, bytes: Vec::new(), closed: false });
+        inner.links.insert((shard, link), number);
         inner.drain();
-        drop(inner);
-        Peer::new(version, Box::new(Link { world: self.clone(), link }))
+        Peer::new(version, Box::new(Link { world: self.clone(), number }))
     }
 
     /// A client that has connected with Clean Start 1 and nothing else.
@@ -153,24 +180,19 @@ impl World {
         let mut inner = self.0.borrow_mut();
         let end = inner.now + span;
         for _ in 0..1_000_000 {
-            match inner.shard.poll_timeout() {
-                Some(at) if at <= end => inner.now = at.max(inner.now),
+            match inner.shards.iter().filter_map(Shard::poll_timeout).min() {
+                Some(at) if at <= end => inner.wake(at),
                 _ => break,
             }
-            let now = inner.now;
-            inner.shard.handle_timeout(now);
-            inner.drain();
         }
-        inner.now = end;
-        inner.shard.handle_timeout(end);
-        inner.drain();
+        inner.wake(end);
     }
 
     /// The host program publishes.
     pub fn publish(&self, message: &Message) {
         let mut inner = self.0.borrow_mut();
         let now = inner.now;
-        inner.shard.publish(now, message);
+        inner.shards[0].publish(now, message);
         inner.drain();
     }
 
@@ -178,7 +200,7 @@ impl World {
     pub fn disconnect(&self, id: &str, reason: Reason) -> bool {
         let mut inner = self.0.borrow_mut();
         let now = inner.now;
-        let was = inner.shard.disconnect(now, id, reason);
+        let was = inner.shards.iter_mut().any(|shard| shard.disconnect(now, id, reason));
         inner.drain();
         was
     }
@@ -187,7 +209,7 @@ impl World {
     pub fn shut_down(&self) {
         let mut inner = self.0.borrow_mut();
         let now = inner.now;
-        inner.shard.shut_down(now);
+        inner.shards.iter_mut().for_each(|shard| shard.shut_down(now));
         inner.drain();
     }
 
@@ -198,72 +220,98 @@ impl World {
 }
 
 impl Inner {
+    /// The clock reaches this moment.
+    fn wake(&mut self, at: Instant) {
+        self.now = at.max(self.now);
+        self.shards.iter_mut().for_each(|shard| shard.handle_timeout(self.now));
+        self.drain();
+    }
+
     fn drain(&mut self) {
-        while let Some(output) = self.shard.poll_output() {
-            match output {
-                BrokerOutput::Writable(link) => {
-                    let sent = self.take(link);
-                    self.shard.handle_sent(self.now, link, sent);
+        let mut quiet = 0;
+        let mut which = 0;
+        while quiet < self.shards.len() {
+            quiet += 1;
+            while let Some(output) = self.shards[which].poll_output() {
+                quiet = 0;
+                self.handle(which, output);
+            }
+            which = (which + 1) % self.shards.len();
+        }
+    }
+
+    /// Does what a shard asks of its driver.
+    fn handle(&mut self, from: usize, output: BrokerOutput) {
+        match output {
+            BrokerOutput::Writable(link) => {
+                let sent = self.take(from, link);
+                self.shards[from].handle_sent(self.now, link, sent);
+            }
+            BrokerOutput::Close(link, _) => {
+                self.take(from, link);
+                if let Some(number) = self.links.remove(&(from, link)) {
+                    self.ends[number].closed = true;
                 }
-                BrokerOutput::Close(link, _) => {
-                    self.take(link);
-                    self.ends.entry(link).or_default().closed = true;
-                }
-                BrokerOutput::Pause(..) => {}
-                BrokerOutput::Move(..) | BrokerOutput::Peer(..) => {
-                    panic!("a broker of one shard speaks to another")
-                }
+            }
+            BrokerOutput::Pause(..) => {}
+            BrokerOutput::Move(link, to, moved) => {
+                let number = self.links.remove(&(from, link)).expect("a link that stands");
+                let to = usize::from(to.0);
+                let link = self.shards[to].handle_moved(self.now, moved);
+                self.links.insert((to, link), number);
+                (self.ends[number].shard, self.ends[number].link) = (to, link);
+            }
+            BrokerOutput::Peer(to, batch) => {
+                self.shards[usize::from(to.0)].handle_peer(self.now, ShardId(from as u16), batch);
             }
         }
     }
 
-    fn take(&mut self, link: LinkId) -> usize {
-        let mut sent = 0;
-        let end = self.ends.entry(link).or_default();
-        let outgoing = self.shard.outgoing(link);
-        for piece in outgoing.pieces {
-            end.bytes.extend_from_slice(piece);
-            sent += piece.len();
+    fn take(&mut self, shard: usize, link: LinkId) -> usize {
+        let outgoing = self.shards[shard].outgoing(link);
+        if let Some(number) = self.links.get(&(shard, link)) {
+            for piece in outgoing.pieces {
+                self.ends[*number].bytes.extend_from_slice(piece);
+            }
         }
-        sent
+        outgoing.len()
     }
 }
 
-/// A link of a [`World`].
+/// A connection of a [`World`].
 struct Link {
     world: World,
-    link: LinkId,
+    number: usize,
 }
 
 impl Transport for Link {
     fn send(&mut self, bytes: &[u8]) {
         let mut inner = self.world.0.borrow_mut();
         let now = inner.now;
-        if !inner.ends[&self.link].closed {
-            inner.shard.handle_data(now, self.link, bytes);
+        let &End { shard, link, closed, .. } = &inner.ends[self.number];
+        if !closed {
+            inner.shards[shard].handle_data(now, link, bytes);
             inner.drain();
         }
     }
 
     fn receive(&mut self, into: &mut Vec<u8>) {
-        let mut inner = self.world.0.borrow_mut();
-        if let Some(end) = inner.ends.get_mut(&self.link) {
-            into.append(&mut end.bytes);
-        }
+        into.append(&mut self.world.0.borrow_mut().ends[self.number].bytes);
     }
 
     fn closed(&mut self) -> bool {
-        self.world.0.borrow().ends.get(&self.link).is_none_or(|end| end.closed)
+        self.world.0.borrow().ends[self.number].closed
     }
 
     fn cut(&mut self) {
         let mut inner = self.world.0.borrow_mut();
         let now = inner.now;
-        let closed = inner.ends.get(&self.link).is_none_or(|end| end.closed);
+        let &End { shard, link, closed, .. } = &inner.ends[self.number];
         if !closed {
-            inner.shard.handle_closed(now, self.link, Closed::Failed);
+            inner.ends[self.number].closed = true;
+            inner.links.remove(&(shard, link));
+            inner.shards[shard].handle_closed(now, link, Closed::Failed);
             inner.drain();
-            inner.ends.entry(self.link).or_default().closed = true;
         }
     }
 

@@ -11,7 +11,7 @@ use libmqtt_engine::client::Disconnect;
 use libmqtt_engine::codec::{PropertiesBuf, Property, Reason};
 
 use super::{codes_of, limited};
-use crate::duty::client::rejects;
+use crate::duty::client::{keeper, rejects};
 
 /// Every DISCONNECT that the client sends: for errors, and as the program says.
 fn farewells() -> Vec<Seen> {
@@ -114,4 +114,22 @@ fn codes_of_server() -> BTreeSet<u8> {
 #[test]
 fn v5_u47_client_closes_after_disconnect() {
     mqtt_4_13_2_1_client_closes_when_the_server_reports_an_error();
+}
+
+/// Another Session Expiry Interval, unless it was 0; the client's own state goes with it.
+#[test]
+fn v5_u46_client_changes_the_session_expiry_only_if_it_was_not_0() {
+    let how = |seconds| Disconnect { session_expiry_s: Some(seconds), ..Disconnect::default() };
+    let (world, mut server) = ClientWorld::online(V5, |_| {});
+    assert!(world.command(|client, now| client.disconnect(now, how(10))).is_err());
+    server.expect_nothing();
+    for (seconds, again) in [(10, 1), (0, 0)] {
+        let (world, mut server) = keeper(V5);
+        world.publish("t", "x", 2).expect("a connection");
+        server.next_of(Kind::Publish);
+        world.command(|client, now| client.disconnect(now, how(seconds))).expect("a session");
+        assert_eq!(server.next_of(Kind::Disconnect).number(0x11), Some(seconds));
+        let mut server = world.connect_with(connack(seconds > 0, 0));
+        assert_eq!(server.drain().iter().filter(|seen| seen.dup()).count(), again);
+    }
 }
