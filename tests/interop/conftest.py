@@ -8,6 +8,7 @@ with `@pytest.mark.versions`; `@pytest.mark.programs` narrows the programs.
 
 import itertools
 import os
+import signal
 
 import pytest
 from brokers import Broker
@@ -23,6 +24,8 @@ def pytest_addoption(parser):
 def pytest_configure(config):
     config.addinivalue_line("markers", "versions(*names): the versions to test")
     config.addinivalue_line("markers", "programs(*names): the client programs to test")
+    # Told to end, it ends what it has started.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if config.getoption("broker") == "libmqtt" and not BINARY.exists():
         raise pytest.UsageError(f"no {BINARY}: cargo build --release -p libmqtt-cli")
 
