@@ -59,6 +59,7 @@ same! { V311;
     mqtt_4_3_2_2_client_receives_qos_1_by_the_rules: flow::client_receives_qos_1_by_the_rules;
     mqtt_4_3_3_1_client_sends_qos_2_by_the_rules: flow::client_sends_qos_2_by_the_rules;
     mqtt_4_3_3_2_client_receives_qos_2_by_the_rules: flow::client_receives_qos_2_by_the_rules;
+    mqtt_4_3_3_2_client_receives_once_what_its_program_acknowledges: flow::client_receives_once_what_its_program_acknowledges;
     mqtt_4_4_0_1_client_sends_again_on_resumption: flow::client_sends_again_on_resumption_only;
     mqtt_4_5_0_2_client_acknowledges_what_it_did_not_ask_for: publish::client_acknowledges_what_it_did_not_ask_for;
     mqtt_4_6_0_1_client_sends_again_in_order: flow::client_sends_again_in_order;

@@ -3,6 +3,9 @@
 use libmqtt_conformance::wire::{Kind, Seen, connack, puback, pubcomp, publish, pubrec, pubrel};
 use libmqtt_conformance::{ClientWorld, Peer, Version, secs};
 
+use libmqtt_engine::client::{ClientConfig, Event};
+use libmqtt_engine::codec::Reason;
+
 use super::{keeper, resume};
 
 /// A client with a lasting session and its server.
@@ -299,4 +302,42 @@ pub(crate) fn client_numbers_apart_from_the_server(v: Version) {
     scene.server().send(pubcomp(ours));
     scene.server().expect_nothing();
     assert_eq!(scene.received(), ["theirs"]);
+}
+
+/// The same when the program acknowledges by itself, also before and after a reconnect.
+pub(crate) fn client_receives_once_what_its_program_acknowledges(v: Version) {
+    let manual = |config: &mut ClientConfig| {
+        super::lasting(config);
+        config.manual_ack = true;
+    };
+    for cut in [false, true] {
+        let (world, mut server) = ClientWorld::online(v, manual);
+        server.send(publish("t", "x").qos(2, 9));
+        server.expect_nothing();
+        if cut {
+            server = resume(&world, server);
+        }
+        server.send(publish("t", "x").qos(2, 9).dup());
+        let acks: Vec<_> = world
+            .events()
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::Message(received) => received.ack,
+                _ => None,
+            })
+            .collect();
+        assert_eq!(acks.len(), 1);
+        server.expect_nothing();
+        let acknowledged =
+            world.command(|client, now| client.acknowledge(now, acks[0], Reason::Success));
+        assert_eq!(acknowledged, Ok(()));
+        let answers = server.drain();
+        assert!(!answers.is_empty());
+        assert!(answers.iter().all(|seen| seen.bytes == [0x50, 2, 0, 9]));
+        server.send(publish("t", "x").qos(2, 9).dup());
+        server.expect("50 02 0009");
+        server.send(pubrel(9));
+        server.expect("70 02 0009");
+        assert!(world.messages().is_empty());
+    }
 }

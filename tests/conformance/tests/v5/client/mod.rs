@@ -81,6 +81,7 @@ same! { V5;
     mqtt_4_3_3_6_client_sends_no_publish_again_after_pubrel: flows::client_sends_no_publish_again_after_pubrel;
     mqtt_4_3_3_8_client_answers_qos_2_with_pubrec: flows::client_answers_qos_2_with_pubrec;
     mqtt_4_3_3_10_client_receives_a_repeated_qos_2_message_once: flows::client_receives_a_repeated_qos_2_message_once;
+    mqtt_4_3_3_10_client_receives_once_what_its_program_acknowledges: flows::client_receives_once_what_its_program_acknowledges;
     mqtt_4_3_3_11_client_answers_pubrel_with_pubcomp: flows::client_answers_pubrel_with_pubcomp;
     mqtt_4_3_3_12_client_takes_a_qos_2_id_again_after_pubcomp: flows::client_takes_a_qos_2_id_again_after_pubcomp;
     mqtt_4_4_0_1_client_sends_again_on_resumption_only: flows::client_sends_again_on_resumption_only;
