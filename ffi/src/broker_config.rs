@@ -1,0 +1,248 @@
+//! How a broker is set up.
+
+use core::ffi::{c_char, c_void};
+use core::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use libmqtt_runtime::{
+    BrokerConfig, BrokerOptions, Listener, Log, Overload, QoS, QueueFull, Status,
+};
+
+use crate::argument::{change, give, take, text};
+use crate::boundary::{Outcome, explain, get, run};
+use crate::error::mqtt_error;
+use crate::hooks::{HookTable, mqtt_hooks};
+use crate::log::{log, mqtt_log_fn};
+use crate::option::{choose, set, set_ms, unknown};
+use crate::status::mqtt_status;
+use crate::userdata::{Userdata, mqtt_free_fn};
+
+/// How a broker is set up. It may serve for any number of them, which copy it.
+#[derive(Debug)]
+pub struct mqtt_broker_config {
+    pub(crate) config: BrokerConfig,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) shards: Option<u16>,
+    pub(crate) password_file: Option<PathBuf>,
+    /// None: as the listeners make it safe.
+    pub(crate) allow_anonymous: Option<bool>,
+    pub(crate) hooks: Option<Arc<HookTable>>,
+    pub(crate) log: Log,
+}
+
+impl mqtt_broker_config {
+    fn set(&mut self, name: &str, value: &str) -> Outcome {
+        let config = &mut self.config;
+        match name {
+            "shards" => {
+                let mut shards = 0;
+                set(&mut shards, name, value)?;
+                self.shards = Some(shards);
+            }
+            "password_file" => self.password_file = Some(value.into()),
+            "allow_anonymous" => {
+                let mut allow = false;
+                set(&mut allow, name, value)?;
+                self.allow_anonymous = Some(allow);
+            }
+            "connect_timeout_ms" => set_ms(&mut config.connect_timeout, name, value)?,
+            "maximum_packet_size" => set(&mut config.maximum_packet_size, name, value)?,
+            "maximum_connect_size" => set(&mut config.maximum_connect_size, name, value)?,
+            "receive_maximum" => set(&mut config.receive_maximum, name, value)?,
+            "inflight_max" => set(&mut config.inflight_max, name, value)?,
+            "topic_alias_maximum" => set(&mut config.topic_alias_maximum, name, value)?,
+            "topic_alias_out_max" => set(&mut config.topic_alias_out_max, name, value)?,
+            "maximum_qos" => choose(&mut config.maximum_qos, name, value, LEVELS)?,
+            "retain_available" => set(&mut config.retain_available, name, value)?,
+            "wildcard_subscriptions" => set(&mut config.wildcard_subscriptions, name, value)?,
+            "subscription_identifiers" => {
+                set(&mut config.subscription_identifiers, name, value)?;
+            }
+            "shared_subscriptions" => set(&mut config.shared_subscriptions, name, value)?,
+            "keep_alive_max_s" => set(&mut config.keep_alive_max_s, name, value)?,
+            "session_expiry_max_s" => set(&mut config.session_expiry_max_s, name, value)?,
+            "session_expiry_v3_s" => set(&mut config.session_expiry_v3_s, name, value)?,
+            "sessions_max" => set(&mut config.sessions_max, name, value)?,
+            "connections_max" => set(&mut config.connections_max, name, value)?,
+            "subscriptions_max" => set(&mut config.subscriptions_max, name, value)?,
+            "topic_levels_max" => set(&mut config.topic_levels_max, name, value)?,
+            "queue_messages_max" => set(&mut config.queue_messages_max, name, value)?,
+            "queue_bytes_max" => set(&mut config.queue_bytes_max, name, value)?,
+            "queue_full" => choose(&mut config.queue_full, name, value, QUEUE_FULL)?,
+            "queue_qos0_offline" => set(&mut config.queue_qos0_offline, name, value)?,
+            "backlog_bytes_max" => set(&mut config.backlog_bytes_max, name, value)?,
+            "overload" => choose(&mut config.overload, name, value, OVERLOAD)?,
+            "retained_max" => set(&mut config.retained_max, name, value)?,
+            "retained_bytes_max" => set(&mut config.retained_bytes_max, name, value)?,
+            "dollar_topics" => set(&mut config.dollar_topics, name, value)?,
+            "assign_client_ids" => set(&mut config.assign_client_ids, name, value)?,
+            "sys_interval_ms" => set_ms(&mut config.sys_interval, name, value)?,
+            "response_information" => {
+                config.response_information = (!value.is_empty()).then(|| value.into());
+            }
+            _ => return unknown(name),
+        }
+        Ok(())
+    }
+
+    /// Whether clients without User Name get in.
+    pub(crate) fn anonymous(&self) -> bool {
+        let local = |listener: &Listener| listener.address.ip().is_loopback();
+        self.allow_anonymous.unwrap_or_else(|| self.listeners.iter().all(local))
+    }
+}
+
+const LEVELS: &[(&str, QoS)] =
+    &[("0", QoS::AtMostOnce), ("1", QoS::AtLeastOnce), ("2", QoS::ExactlyOnce)];
+const QUEUE_FULL: &[(&str, QueueFull)] =
+    &[("drop_newest", QueueFull::DropNewest), ("drop_oldest", QueueFull::DropOldest)];
+const OVERLOAD: &[(&str, Overload)] =
+    &[("drop", Overload::Drop), ("backpressure", Overload::Backpressure)];
+
+/// Makes a configuration without listeners: only clients within the process can connect.
+///
+/// The caller frees it with `mqtt_broker_config_free`. NULL: no memory.
+/// Thread: also in callbacks. Since: 0.1.
+#[unsafe(no_mangle)]
+pub extern "C" fn mqtt_broker_config_new() -> *mut mqtt_broker_config {
+    get(core::ptr::null_mut(), || {
+        let BrokerOptions { config, shards, log, .. } = BrokerOptions::listening_on(&[]);
+        Some(give(mqtt_broker_config {
+            config,
+            listeners: Vec::new(),
+            shards,
+            password_file: None,
+            allow_anonymous: None,
+            hooks: None,
+            log,
+        }))
+    })
+}
+
+/// Frees a configuration; NULL is nothing. Brokers made with it go on.
+///
+/// Thread: one at a time. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_broker_config_free(config: *mut mqtt_broker_config) {
+    // SAFETY: the caller promises.
+    unsafe { take(config) }
+}
+
+/// Adds a listener at an address of this machine, `127.0.0.1`, `::1`, `0.0.0.0`, …, and a port;
+/// 0: any free port, which `mqtt_broker_port` tells.
+///
+/// Unless `allow_anonymous` is set, clients without User Name get in only if all listeners are at
+/// loopback addresses.
+/// Returns `MQTT_STATUS_BAD_ARGUMENT` if the text is no address.
+/// Thread: one at a time. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_broker_config_listen(
+    config: *mut mqtt_broker_config,
+    address: *const c_char,
+    address_len: usize,
+    port: u16,
+) -> mqtt_status {
+    run(|| {
+        // SAFETY: the caller promises.
+        let (config, address) = unsafe { (change(config)?, text(address, address_len)?) };
+        let address: IpAddr = address.parse().map_err(|_| Status::BadArgument)?;
+        config.listeners.push(Listener::new(SocketAddr::new(address, port)));
+        Ok(())
+    })
+}
+
+/// Sets the callbacks that decide and watch; NULL: none. The table is copied.
+///
+/// `userdata` is handed to each; `free_userdata` is called when the configuration and all brokers
+/// made with it have gone. Returns `MQTT_STATUS_BAD_ARGUMENT` if `hooks->size` cannot be right.
+/// Thread: one at a time. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_broker_config_set_hooks(
+    config: *mut mqtt_broker_config,
+    hooks: *const mqtt_hooks,
+    userdata: *mut c_void,
+    free_userdata: mqtt_free_fn,
+) -> mqtt_status {
+    run(|| {
+        let userdata = Userdata::new(userdata, free_userdata);
+        // SAFETY: the caller promises.
+        let (config, table) = unsafe { (change(config)?, HookTable::read(hooks)?) };
+        config.hooks = table.map(|table| Arc::new(HookTable { table, userdata }));
+        Ok(())
+    })
+}
+
+/// Has log lines of brokers made with this configuration handed to `callback`; NULL: to nobody.
+///
+/// `free_userdata` is called when the configuration and all brokers made with it have gone.
+/// Thread: one at a time. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_broker_config_set_log(
+    config: *mut mqtt_broker_config,
+    callback: mqtt_log_fn,
+    userdata: *mut c_void,
+    free_userdata: mqtt_free_fn,
+) -> mqtt_status {
+    run(|| {
+        let log = log(callback, userdata, free_userdata);
+        // SAFETY: the caller promises.
+        unsafe { change(config) }?.log = log;
+        Ok(())
+    })
+}
+
+/// Sets an option by its name. Values are text: numbers, `true` and `false`, or the words below,
+/// the default first or in brackets.
+///
+/// | name | value |
+/// |------|-------|
+/// | `shards` | threads, 1 to 128 (as many as cores) |
+/// | `password_file` | users and passwords in mosquitto's format; read at the start |
+/// | `allow_anonymous` | clients without User Name get in (if all listeners are at loopback) |
+/// | `connect_timeout_ms` | until CONNECT is complete (10000) |
+/// | `maximum_packet_size` | largest packet from a client (16777216) |
+/// | `maximum_connect_size` | largest packet before a client is authenticated (65536) |
+/// | `receive_maximum` | messages at QoS 1 and 2 on their way from a client (1024) |
+/// | `inflight_max` | messages at QoS 1 and 2 on their way to a client (1024) |
+/// | `topic_alias_maximum`, `topic_alias_out_max` | Topic Aliases from and to a client (64) |
+/// | `maximum_qos` | `2`, `1`, `0` |
+/// | `retain_available`, `wildcard_subscriptions`, `subscription_identifiers`, `shared_subscriptions` | whether clients may (`true`) |
+/// | `keep_alive_max_s` | longest Keep Alive; 0: any (0) |
+/// | `session_expiry_max_s` | longest Session Expiry Interval; 4294967295: for ever (4294967295) |
+/// | `session_expiry_v3_s` | of 3.x sessions with Clean Session 0 (4294967295) |
+/// | `sessions_max`, `connections_max` | in all (1000000) |
+/// | `subscriptions_max` | per session (100000) |
+/// | `topic_levels_max` | of a topic or a filter (200) |
+/// | `queue_messages_max`, `queue_bytes_max` | what waits for one session (100000, 67108864) |
+/// | `queue_full` | `drop_newest`, `drop_oldest` |
+/// | `queue_qos0_offline` | QoS 0 waits for sessions without connection (`false`) |
+/// | `backlog_bytes_max` | what waits for all sessions (1073741824) |
+/// | `overload` | beyond that: `drop`, `backpressure` |
+/// | `retained_max`, `retained_bytes_max` | retained messages (1000000, 1073741824) |
+/// | `dollar_topics` | clients may publish to topics that begin with `$` (`false`) |
+/// | `assign_client_ids` | an empty Client Identifier gets one (`true`) |
+/// | `sys_interval_ms` | between updates of `$SYS`; 0: none (10000) |
+/// | `response_information` | given to clients that ask; empty: none |
+///
+/// Returns `MQTT_STATUS_NOT_FOUND` if there is no such option, `MQTT_STATUS_BAD_ARGUMENT` if the
+/// value is not valid; `error_out` (NULL: not wanted) then gets an explanation, which the caller
+/// frees. Thread: one at a time. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_broker_config_set(
+    config: *mut mqtt_broker_config,
+    name: *const c_char,
+    name_len: usize,
+    value: *const c_char,
+    value_len: usize,
+    error_out: *mut *mut mqtt_error,
+) -> mqtt_status {
+    let body = || {
+        // SAFETY: the caller promises.
+        let (config, name, value) =
+            unsafe { (change(config)?, text(name, name_len)?, text(value, value_len)?) };
+        config.set(name, value)
+    };
+    // SAFETY: the caller promises.
+    unsafe { explain(error_out, body) }
+}
