@@ -47,16 +47,17 @@ impl Shard {
         identifier: u32,
     ) {
         let Some(session) = self.tables.sessions.at(index) else { return };
-        if session.queue.len() >= self.shared.config.queue_messages_max {
-            self.tables.stats.publish_dropped += 1;
-            return;
-        }
+        let full = session.queue.len() >= self.shared.config.queue_messages_max;
         let mut identifiers = Identifiers::None;
         identifiers.add(identifier);
         let shared = Arc::clone(&self.shared);
         let tables = &mut self.tables;
         shared.retained().matches(filter, &mut |stored| {
             if stored.expired(now) {
+                return;
+            }
+            if full {
+                tables.stats.publish_dropped += 1;
                 return;
             }
             let terms = Terms {
