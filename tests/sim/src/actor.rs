@@ -42,6 +42,8 @@ pub(crate) trait Actor {
     fn poll(&mut self) -> Option<Deed>;
     /// When to call `timeout`.
     fn poll_timeout(&self) -> Option<Time>;
+    /// Whether it still listens: one that has said goodbye may ignore what comes.
+    fn listens(&self) -> bool;
     /// Whether the script should treat it as connected or on its way.
     fn connected(&self) -> bool;
 }

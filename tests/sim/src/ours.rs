@@ -28,6 +28,8 @@ pub(crate) struct Ours {
     now: Time,
     subscribed: bool,
     forgot: bool,
+    /// CONNACK has come on this transport.
+    online: bool,
     /// Whether there is a transport that takes what the client has to say.
     open: bool,
     /// Between Close and the end of its writing: what was left to write.
@@ -55,6 +57,7 @@ impl Ours {
             now: 0,
             subscribed: false,
             forgot: false,
+            online: false,
             open: false,
             closing: None,
             acks: VecDeque::new(),
@@ -142,6 +145,8 @@ impl Ours {
     fn disconnect(&mut self, with_will: bool, expiry: Option<u32>) {
         let reason = if with_will { Reason::DisconnectWithWill } else { Reason::Success };
         let wait = Duration::from_millis(self.rng.pick(&[0, 0, 500]));
+        // It may believe the Session over while the broker never hears so.
+        self.forgot |= expiry == Some(0);
         let how = Disconnect {
             reason,
             session_expiry_s: expiry.filter(|_| self.config.session_expiry_s > 0),
@@ -176,6 +181,7 @@ impl Ours {
                 Some(Deed::Close)
             }
             Event::Connected(_) => {
+                self.online = true;
                 self.connected();
                 None
             }
@@ -287,6 +293,7 @@ impl Actor for Ours {
     fn opened(&mut self, now: Time) {
         self.now = now;
         self.open = true;
+        self.online = false;
         self.client.handle_open(at(now));
     }
 
@@ -357,6 +364,10 @@ impl Actor for Ours {
         let client = self.client.poll_timeout().map(Instant::as_nanos);
         let ack = self.acks.iter().map(|(when, _)| *when).min();
         client.into_iter().chain(ack).min().map(|when| when.max(self.now + 1_000))
+    }
+
+    fn listens(&self) -> bool {
+        !self.online || self.client.is_connected()
     }
 
     fn connected(&self) -> bool {

@@ -528,6 +528,10 @@ impl Actor for Peer {
         [answer, ping, opening].into_iter().flatten().min().map(|at| at.max(self.now + MS / 100))
     }
 
+    fn listens(&self) -> bool {
+        self.state != State::Closing
+    }
+
     fn connected(&self) -> bool {
         self.state != State::Idle
     }

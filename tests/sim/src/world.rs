@@ -489,8 +489,10 @@ impl<'p> World<'p> {
             if c.client_open && !c.closing {
                 let packets = c.down.leaving.push(&bytes);
                 let actor = c.actor;
-                for packet in packets {
-                    self.note(What::ToClient { conn, packet });
+                if self.actors[actor].listens() {
+                    for packet in packets {
+                        self.note(What::ToClient { conn, packet });
+                    }
                 }
                 self.actors[actor].data(now, &bytes);
                 self.serve(actor);

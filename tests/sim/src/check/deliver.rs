@@ -44,8 +44,6 @@ pub(crate) struct Obligation {
     /// The subscriptions behind it, as they were. Without any left it may be forgotten.
     pub(crate) filters: Vec<String>,
     group: Option<usize>,
-    /// Another member of the group has left it behind.
-    inherited: bool,
     /// From the retained store, because of a SUBSCRIBE.
     stored: bool,
     pub(crate) must: bool,
@@ -179,7 +177,6 @@ impl Checker<'_> {
             retain,
             filters: matched.iter().map(|(filter, _)| filter.to_string()).collect(),
             group: None,
-            inherited: false,
             stored: false,
             must: must && waits && !in_doubt && !loose,
             since: origin.at,
@@ -225,7 +222,6 @@ impl Checker<'_> {
                 retain: Some(sub.options.retain_as_published && origin.retain),
                 filters: vec![filter.into()],
                 group: Some(group),
-                inherited: false,
                 stored: false,
                 must: false,
                 since: origin.at,
@@ -256,7 +252,6 @@ impl Checker<'_> {
             retain: Some(true),
             filters: vec![filter.into()],
             group: None,
-            inherited: false,
             stored: true,
             must,
             since: self.now,
@@ -282,7 +277,6 @@ impl Checker<'_> {
                 retain: Some(sub.options.retain_as_published && origin.retain),
                 filters: vec![g.filter.clone()],
                 group: Some(group),
-                inherited: true,
                 stored: false,
                 must: false,
                 since: origin.at,
@@ -344,15 +338,17 @@ impl Checker<'_> {
         };
         let s = &mut self.sessions[session];
         // Of several takings of one message, what must be sent comes first.
-        let fitting = || places.iter().copied().filter(|&place| fits(&s.owed[place]));
-        let must = |place: &usize| {
+        let fitting = places.iter().copied().filter(|&place| fits(&s.owed[place]));
+        let rank = |place: &usize| {
             let owed = &s.owed[*place];
             let group = owed.group.map(|group| &self.groups[group]);
             let origin = &self.instances[owed.instance].origin;
             let alive = origin.expiry.is_none_or(|s| self.now <= origin.at + Time::from(s) * SEC);
-            alive && (owed.must || group.is_some_and(|g| g.must && g.taken.is_none()))
+            let free = group.is_none_or(|group| group.taken.is_none());
+            let must = owed.must || group.is_some_and(|group| group.must);
+            (!free, !(alive && must))
         };
-        match fitting().find(must).or(fitting().next()) {
+        match fitting.min_by_key(rank) {
             Some(place) => {
                 s.owed[place].sent = true;
                 let unique = key != 0 && places.len() == 1;
@@ -393,7 +389,8 @@ impl Checker<'_> {
         let (group, stored) = (owed.group, owed.stored);
         // Order can be told where it is certain which taking of the message this is. What another
         // member has left behind comes late.
-        if !stored && !origin.will && unique && !owed.inherited {
+        let passed_on = group.is_some_and(|group| self.groups[group].open);
+        if !stored && !origin.will && unique && !passed_on {
             let group = owed.group.and_then(|_| owed.filters.first().cloned());
             let line =
                 (origin.client_id.clone(), origin.topic.clone(), publish.qos as u8, group);
