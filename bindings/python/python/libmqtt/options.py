@@ -1,0 +1,242 @@
+"""The options of clients and brokers, as keyword arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Union
+
+from .values import QoS, RetainHandling, Version
+
+if TYPE_CHECKING:
+    from ._native import Message
+
+__all__ = ["BrokerOptions", "ClientOptions", "Overflow", "Payload", "Subscription"]
+
+Payload = Union[bytes, bytearray, memoryview, str, None]
+"""What a message may carry; text is sent as UTF-8, None as nothing."""
+
+Overflow = Literal["wait", "drop_newest", "drop_oldest"]
+"""What happens at the bound of a queue of messages that came: the server waits, as nothing is
+read from the socket, or a message is dropped and counted."""
+
+
+class ClientOptions(TypedDict, total=False):
+    """The options of a client. What is not given is as by default, which is meant for real use."""
+
+    client_id: str
+    """Client Identifier; by default the server assigns one."""
+    version: Version
+    """The version to speak; by default 5.0."""
+    step_down: bool
+    """Whether to speak 3.1.1 with a server that does not take 5.0."""
+    clean_start: Union[bool, Literal["first", "always", "never"]]
+    """When to start with a clean Session: "first" (when this client has none; the default),
+    "always" or True, "never" or False."""
+    session_expiry_s: int
+    """Seconds that the Session outlives its connection. 3.x: 0 is Clean Session 1."""
+    accept_unknown_session: bool
+    """Whether to go on with a Session of which this client knows nothing."""
+    will: Message
+    """The Will Message."""
+    will_delay_s: int
+    """Seconds before it is sent; 5.0 only."""
+    user_name: str
+    """User Name."""
+    password: Union[str, bytes]
+    """Password."""
+    authentication_method: str
+    """Method of enhanced authentication; 5.0 only."""
+    authentication_data: Union[str, bytes]
+    """What that method begins with."""
+    user_properties: Sequence[tuple[str, str]]
+    """User Properties of CONNECT."""
+    request_response_information: bool
+    """Whether to ask for Response Information."""
+    request_problem_information: bool
+    """Whether the server may explain failures."""
+    receive_maximum: int
+    """Messages at QoS 1 and 2 that may be on their way to this client."""
+    maximum_packet_size: int
+    """Largest packet taken from the server."""
+    topic_alias_maximum: int
+    """Topic Aliases that the server may assign."""
+    topic_alias_out_max: int
+    """Topic Aliases that this client assigns at most."""
+    lost_session: Literal["republish_qos1", "republish", "abandon"]
+    """What becomes of messages in flight when the server has lost the Session."""
+    resubscribe: bool
+    """Whether to subscribe again then; by default yes."""
+    manual_ack: bool
+    """Whether the program calls `acknowledge` for messages at QoS 1 and 2."""
+    keep_alive_s: int
+    """Keep Alive in seconds; 0: none; by default 60."""
+    ping_timeout: float
+    """Seconds that the server may take to answer a ping."""
+    connect_timeout: float
+    """Seconds from dialling to CONNACK; by default 30."""
+    reconnect: bool
+    """Whether a lost connection is made again; by default yes."""
+    reconnect_first: bool
+    """Whether that also holds before a connection has succeeded; by default no."""
+    reconnect_min: float
+    """The delay before the first attempt, in seconds; it doubles; by default 1."""
+    reconnect_max: float
+    """The longest delay; by default 60."""
+    reconnect_jitter: bool
+    """Whether the delay is drawn between zero and what it would be; by default yes."""
+    reconnect_attempts: int
+    """Attempts in a row before giving up; 0: no limit."""
+    reconnect_even_if_refused: bool
+    """Whether to go on after a refusal that will hardly change."""
+    follow_server_reference: bool
+    """Whether to go where a Server Reference points."""
+    inflight_max: int
+    """Messages at QoS 1 and 2 on their way to the server at most."""
+    queue_messages_max: int
+    """Messages that wait to be sent at most, for example while offline; by default 100,000."""
+    queue_bytes_max: int
+    """Bytes of these; by default 64 MiB."""
+    queue_full: Literal["wait", "refuse", "drop_oldest"]
+    """What happens at these bounds: `publish` waits for room (the default), raises QueueFull, or
+    the oldest message is dropped."""
+    offline_qos0: Literal["queue", "drop", "refuse"]
+    """What happens to messages at QoS 0 that cannot be sent at once; by default they wait."""
+    inbox_max: int
+    """Messages that wait for the program at most, in each queue; by default 10,000."""
+    overflow: Overflow
+    """What happens at that bound; by default the server waits. Where nobody has ever asked for
+    messages, the oldest are dropped."""
+
+
+class BrokerOptions(TypedDict, total=False):
+    """Limits and policies of a broker. What is not given is as by default."""
+
+    connect_timeout: float
+    """Seconds until a connection's CONNECT must be complete; by default 10."""
+    maximum_packet_size: int
+    """Largest packet taken from a client; by default 16 MiB."""
+    receive_maximum: int
+    """Unacknowledged messages that a client may have sent."""
+    inflight_max: int
+    """Unacknowledged messages sent to a client at most."""
+    topic_alias_maximum: int
+    """Topic Aliases that a client may assign."""
+    maximum_qos: int
+    """Highest QoS."""
+    retain_available: bool
+    """Whether messages may be retained."""
+    wildcard_subscriptions: bool
+    """Whether filters may have wildcards."""
+    subscription_identifiers: bool
+    """Whether subscriptions may have identifiers."""
+    shared_subscriptions: bool
+    """Whether subscriptions may be shared."""
+    keep_alive_max_s: int
+    """Longest Keep Alive in seconds; 0: whatever the client wants."""
+    session_expiry_max_s: int
+    """Longest Session Expiry Interval in seconds."""
+    session_expiry_v3_s: int
+    """Seconds that 3.x sessions with Clean Session 0 are kept."""
+    sessions_max: int
+    """Sessions in all."""
+    connections_max: int
+    """Connections in all."""
+    subscriptions_max: int
+    """Subscriptions per session."""
+    topic_levels_max: int
+    """Levels of a topic or filter."""
+    queue_messages_max: int
+    """Messages that wait for one session; by default 100,000."""
+    queue_bytes_max: int
+    """Bytes that wait for one session; by default 64 MiB."""
+    queue_full: Literal["drop_newest", "drop_oldest"]
+    """What is dropped at these bounds."""
+    queue_qos0_offline: bool
+    """Whether QoS 0 messages wait for a session that is not connected."""
+    backlog_bytes_max: int
+    """Bytes that wait for all sessions together."""
+    overload: Literal["drop", "backpressure"]
+    """What happens beyond: sessions' own bounds decide, or publishers wait."""
+    retained_max: int
+    """Retained messages."""
+    retained_bytes_max: int
+    """Bytes of retained messages."""
+    dollar_topics: bool
+    """Whether clients may publish to topics that begin with `$`."""
+    assign_client_ids: bool
+    """Whether an empty Client Identifier is accepted."""
+    sys_interval: float
+    """Seconds between updates of `$SYS`; 0: no `$SYS`."""
+    response_information: str
+    """Response Information given to clients that ask."""
+
+
+class Subscription:
+    """A Topic Filter with its options."""
+
+    __slots__ = ("filter", "no_local", "qos", "retain_as_published", "retain_handling")
+
+    def __init__(
+        self,
+        filter: str,
+        qos: int = 0,
+        *,
+        no_local: bool = False,
+        retain_as_published: bool = False,
+        retain_handling: int = RetainHandling.SEND,
+    ) -> None:
+        self.filter = filter
+        """The Topic Filter."""
+        self.qos = QoS(qos)
+        """The highest QoS at which messages are sent."""
+        self.no_local = no_local
+        """Whether what this client publishes is not sent back; 5.0 only."""
+        self.retain_as_published = retain_as_published
+        """Whether messages keep the RETAIN flag of their publisher; 5.0 only."""
+        self.retain_handling = RetainHandling(retain_handling)
+        """Whether retained messages are sent now; 5.0 only."""
+
+    def __repr__(self) -> str:
+        parts = [repr(self.filter), f"qos={int(self.qos)}"]
+        if self.no_local:
+            parts.append("no_local=True")
+        if self.retain_as_published:
+            parts.append("retain_as_published=True")
+        if self.retain_handling:
+            parts.append(f"retain_handling={int(self.retain_handling)}")
+        return f"Subscription({', '.join(parts)})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Subscription) and self._wanted() == other._wanted()
+
+    def __hash__(self) -> int:
+        return hash(self._wanted())
+
+    def _wanted(self) -> tuple[str, int, bool, bool, int]:
+        return (
+            self.filter,
+            int(self.qos),
+            self.no_local,
+            self.retain_as_published,
+            int(self.retain_handling),
+        )
+
+
+Filters = Union[str, Subscription, Iterable[Union[str, Subscription]]]
+"""One filter or several."""
+
+
+def wanted(
+    filters: Filters, qos: int, options: dict[str, Any]
+) -> list[tuple[str, int, bool, bool, int]]:
+    """Make subscriptions of filters; those that are bare text have this QoS and options."""
+    several = [filters] if isinstance(filters, (str, Subscription)) else list(filters)
+    return [
+        (one if isinstance(one, Subscription) else Subscription(one, qos, **options))._wanted()
+        for one in several
+    ]
+
+
+def names(filters: Union[str, Iterable[str]]) -> list[str]:
+    """One filter or several, as a list."""
+    return [filters] if isinstance(filters, str) else list(filters)

@@ -1,0 +1,199 @@
+//! The broker as Python's own class sees it.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use libmqtt_runtime::{Broker as Native, BrokerOptions, HooksFactory};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+
+use crate::client::Client;
+use crate::errors;
+use crate::message::Message;
+use crate::options::{self, ClientOptions};
+use crate::process::{self, Own};
+use crate::questions::{self, PythonHooks, Question, Questions, Waiting, Wanted};
+use crate::convert;
+
+/// The native core of a broker.
+#[pyclass(frozen, module = "libmqtt._native", weakref)]
+pub(crate) struct Broker {
+    native: Own<Arc<Native>>,
+    questions: Arc<Questions>,
+}
+
+/// The names of hooks as flags.
+fn wanted(hooks: &[String]) -> PyResult<Wanted> {
+    let mut wanted = Wanted::default();
+    for hook in hooks {
+        match hook.as_str() {
+            "authenticate" => wanted.authenticate = true,
+            "authorise" => wanted.authorise = true,
+            "connect" => wanted.connect = true,
+            "disconnect" => wanted.disconnect = true,
+            "publish" => wanted.publish = true,
+            "subscribe" => wanted.subscribe = true,
+            "unsubscribe" => wanted.unsubscribe = true,
+            _ => return Err(errors::argument(format!("there is no hook '{hook}'"))),
+        }
+    }
+    Ok(wanted)
+}
+
+#[pymethods]
+impl Broker {
+    #[new]
+    fn new(
+        py: Python<'_>,
+        addresses: Vec<(String, u16)>,
+        shards: Option<u16>,
+        hooks: Vec<String>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Broker> {
+        let mut listen: Vec<SocketAddr> = Vec::new();
+        for (host, port) in &addresses {
+            let address = host.parse().map_err(|_| {
+                errors::argument(format!("'{host}' is no IP address to listen on"))
+            })?;
+            listen.push(SocketAddr::new(address, *port));
+        }
+        let questions = Arc::new(Questions::new(Waiting::default()));
+        let wanted = wanted(&hooks)?;
+        let mut settings = BrokerOptions::listening_on(&listen);
+        settings.shards = shards;
+        options::broker(&mut settings.config, options)?;
+        if !hooks.is_empty() {
+            let questions = questions.clone();
+            let factory: HooksFactory = Arc::new(move |answers| {
+                Box::new(PythonHooks { wanted, answers, questions: questions.clone() })
+            });
+            settings.hooks = Some(factory);
+        }
+        let native = process::detached(py, || Native::start(settings))?;
+        Ok(Broker { native: Own::new(Arc::new(native.map_err(errors::broker)?)), questions })
+    }
+
+    /// Where it listens.
+    #[getter]
+    fn addresses(&self) -> PyResult<Vec<(String, u16)>> {
+        let addresses = self.native.get()?.addresses().iter();
+        Ok(addresses.map(|address| (address.ip().to_string(), address.port())).collect())
+    }
+
+    /// Whether it runs.
+    #[getter]
+    fn running(&self) -> PyResult<bool> {
+        Ok(self.native.get()?.is_running())
+    }
+
+    /// Publishes as the host program.
+    fn publish(&self, message: &Bound<'_, Message>) -> PyResult<()> {
+        self.native.get()?.publish(&message.get().content).map_err(errors::broker)
+    }
+
+    /// Its counters, by name.
+    fn stats<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let stats = self.native.get()?.stats();
+        let counters = [
+            ("connections", stats.connections),
+            ("connections_total", stats.connections_total),
+            ("sessions", stats.sessions),
+            ("subscriptions", stats.subscriptions),
+            ("retained", stats.retained),
+            ("retained_bytes", stats.retained_bytes),
+            ("packets_received", stats.packets_received),
+            ("packets_sent", stats.packets_sent),
+            ("bytes_received", stats.bytes_received),
+            ("bytes_sent", stats.bytes_sent),
+            ("publish_received", stats.publish_received),
+            ("publish_sent", stats.publish_sent),
+            ("publish_dropped", stats.publish_dropped),
+            ("queued_messages", stats.queued_messages),
+            ("queued_bytes", stats.queued_bytes),
+        ];
+        let dict = PyDict::new(py);
+        for (name, value) in counters {
+            dict.set_item(name, value)?;
+        }
+        dict.set_item("hook_calls_dropped", self.questions.lock().state.dropped)?;
+        Ok(dict)
+    }
+
+    /// Ends the connection of a client.
+    fn disconnect(&self, client_id: &str, reason: u8) -> PyResult<()> {
+        self.native.get()?.disconnect(client_id, convert::reason(reason)?);
+        Ok(())
+    }
+
+    /// A client within the process.
+    fn client(&self, options: &Bound<'_, PyDict>) -> PyResult<Client> {
+        let options = ClientOptions::read(Vec::new(), options)?;
+        let config = libmqtt_runtime::ClientOptions::from(options.config.clone());
+        let native = self.native.get()?.client(config).map_err(errors::broker)?;
+        Ok(Client::over(native, &options))
+    }
+
+    /// Ends it within `deadline` seconds, and a second more.
+    fn stop(&self, py: Python<'_>, deadline: f64) -> PyResult<()> {
+        let native = self.native.get()?.clone();
+        let questions = self.questions.clone();
+        let deadline = convert::seconds(deadline)?;
+        let stop = move || {
+            native.stop(deadline);
+            let mut waiting = questions.lock();
+            waiting.state.closed = true;
+            questions.ring(waiting);
+        };
+        if deadline.is_zero() {
+            // It is over soon, and perhaps the interpreter is.
+            stop();
+            return Ok(());
+        }
+        std::thread::Builder::new().name("mqtt-broker-stop".into()).spawn(stop)?;
+        process::wait(py, None, |patience| {
+            self.questions.find(patience, |waiting| waiting.closed.then_some(()))
+        })?;
+        Ok(())
+    }
+
+    /// From now on an event loop takes the questions: threads find none.
+    fn hand_over(&self) {
+        let mut questions = self.questions.lock();
+        questions.state.handed_over = true;
+        // Not for the event loop, which looks by itself.
+        questions.armed = false;
+        self.questions.ring(questions);
+    }
+
+    /// Takes questions, waiting for the first. Empty when the broker was stopped, or they were
+    /// handed over.
+    fn take_questions(&self, py: Python<'_>, max: usize) -> PyResult<Vec<Question>> {
+        questions::take(py, &self.questions, max)
+    }
+
+    /// Takes questions without waiting. If there are none, the bell will ring.
+    fn take_questions_or_arm(&self, max: usize) -> Vec<Question> {
+        let mut questions = self.questions.lock();
+        let taken = questions.state.take(max);
+        questions.armed |= taken.is_none();
+        taken.unwrap_or_default()
+    }
+
+    /// The descriptor of the bell.
+    fn descriptor(&self) -> PyResult<i32> {
+        Ok(self.questions.descriptor()?)
+    }
+
+    /// Waits for the bell in a thread. Returns whether the broker still runs.
+    fn wait_for_bell(&self, py: Python<'_>) -> PyResult<bool> {
+        let found = process::wait(py, None, |patience| {
+            self.questions.find_rung(patience, |waiting| waiting.closed)
+        })?;
+        Ok(found == Some(true))
+    }
+
+    /// Silences the bell until it rings again.
+    fn hush(&self) {
+        self.questions.hush();
+    }
+}

@@ -1,0 +1,267 @@
+//! Options as Python gives them: keyword arguments, whose names are those of the configuration.
+
+use libmqtt_runtime::engine::client::{
+    Authentication, CleanStart, LostSession, OfflineQoS0, QueueFull, Secret, Will,
+};
+use libmqtt_runtime::{ClientConfig, PropertiesBuf, Property, Version};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+
+use crate::convert::{qos, seconds};
+use crate::errors::argument;
+use crate::hub::Overflow;
+use crate::message::Message;
+
+/// What a client is told, and what its queues do.
+pub(crate) struct ClientOptions {
+    pub(crate) config: ClientConfig,
+    pub(crate) inbox_max: usize,
+    pub(crate) overflow: Overflow,
+}
+
+/// One of a few words.
+pub(crate) fn word<T: Copy>(
+    name: &str,
+    value: &Bound<'_, PyAny>,
+    words: &[(&str, T)],
+) -> PyResult<T> {
+    let text: String = value.extract()?;
+    words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+        argument(format!("{name} is '{text}', not one of {}", words.join(", ")))
+    })
+}
+
+/// What a queue does when it is full.
+pub(crate) fn overflow(value: &Bound<'_, PyAny>) -> PyResult<Overflow> {
+    let words = [
+        ("wait", Overflow::Wait),
+        ("drop_newest", Overflow::DropNewest),
+        ("drop_oldest", Overflow::DropOldest),
+    ];
+    word("overflow", value, &words)
+}
+
+/// Bytes, or text as UTF-8.
+fn secret(value: &Bound<'_, PyAny>) -> PyResult<Secret> {
+    match value.cast::<PyBytes>() {
+        Ok(bytes) => Ok(Secret::from(bytes.as_bytes())),
+        Err(_) => Ok(Secret::from(value.extract::<String>()?.as_str())),
+    }
+}
+
+/// A time in seconds.
+fn span(value: &Bound<'_, PyAny>) -> PyResult<std::time::Duration> {
+    seconds(value.extract()?)
+}
+
+impl ClientOptions {
+    /// Reads the options; those that are None are as by default.
+    pub(crate) fn read(servers: Vec<String>, options: &Bound<'_, PyDict>) -> PyResult<Self> {
+        let mut config = ClientConfig::default();
+        config.servers = servers.iter().map(|server| server.as_str().into()).collect();
+        let mut read = ClientOptions { config, inbox_max: 10_000, overflow: Overflow::Wait };
+        for (name, value) in options.iter() {
+            if !value.is_none() {
+                let name: String = name.extract()?;
+                if !read.session(&name, &value)? && !read.connection(&name, &value)? {
+                    return Err(argument(format!("there is no option '{name}'")));
+                }
+            }
+        }
+        Ok(read)
+    }
+
+    /// Who the client is, what the server is told, and what of a Session is kept.
+    fn session(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let config = &mut self.config;
+        match name {
+            "client_id" => config.client_id = value.extract::<String>()?.into(),
+            "version" => {
+                let level = value.extract()?;
+                config.version = Version::from_level(level)
+                    .ok_or_else(|| argument(format!("there is no MQTT version {level}")))?;
+            }
+            "clean_start" => {
+                config.clean_start = match value.extract::<bool>() {
+                    Ok(true) => CleanStart::Always,
+                    Ok(false) => CleanStart::Never,
+                    Err(_) => word(
+                        name,
+                        value,
+                        &[
+                            ("first", CleanStart::First),
+                            ("always", CleanStart::Always),
+                            ("never", CleanStart::Never),
+                        ],
+                    )?,
+                }
+            }
+            "session_expiry_s" => config.session_expiry_s = value.extract()?,
+            "accept_unknown_session" => config.accept_unknown_session = value.extract()?,
+            "will" => {
+                let will = value.cast::<Message>().map_err(PyErr::from)?;
+                let content = will.get().content.clone();
+                let delay_s = config.will.take().map_or(0, |will| will.delay_s);
+                config.will = Some(Will { message: content, delay_s });
+            }
+            "will_delay_s" => match &mut config.will {
+                Some(will) => will.delay_s = value.extract()?,
+                None => return Err(argument("will_delay_s without will")),
+            },
+            "user_name" => config.user_name = Some(value.extract::<String>()?.into()),
+            "password" => config.password = Some(secret(value)?),
+            "authentication_method" => {
+                config.authentication.get_or_insert_default().method =
+                    value.extract::<String>()?.into();
+            }
+            "authentication_data" => {
+                let authentication: &mut Authentication =
+                    config.authentication.get_or_insert_default();
+                authentication.data = Some(secret(value)?);
+            }
+            "user_properties" => {
+                let mut section = PropertiesBuf::new();
+                for (name, value) in value.extract::<Vec<(String, String)>>()? {
+                    section
+                        .push(Property::UserProperty(&name, &value))
+                        .map_err(|error| argument(error.to_string()))?;
+                }
+                config.user_properties = section;
+            }
+            "request_response_information" => {
+                config.request_response_information = value.extract()?;
+            }
+            "request_problem_information" => {
+                config.request_problem_information = value.extract()?;
+            }
+            "receive_maximum" => config.receive_maximum = value.extract()?,
+            "maximum_packet_size" => config.maximum_packet_size = value.extract()?,
+            "topic_alias_maximum" => config.topic_alias_maximum = value.extract()?,
+            "topic_alias_out_max" => config.topic_alias_out_max = value.extract()?,
+            "lost_session" => {
+                config.lost_session = word(
+                    name,
+                    value,
+                    &[
+                        ("republish_qos1", LostSession::RepublishQoS1),
+                        ("republish", LostSession::Republish),
+                        ("abandon", LostSession::Abandon),
+                    ],
+                )?;
+            }
+            "resubscribe" => config.resubscribe = value.extract()?,
+            "manual_ack" => config.manual_ack = value.extract()?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+
+    /// How it connects, and what may wait.
+    fn connection(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let config = &mut self.config;
+        match name {
+            "step_down" => config.step_down = value.extract()?,
+            "keep_alive_s" => config.keep_alive_s = value.extract()?,
+            "ping_timeout" => config.ping_timeout = span(value)?,
+            "connect_timeout" => config.connect_timeout = span(value)?,
+            "reconnect" => config.reconnect.enabled = value.extract()?,
+            "reconnect_first" => config.reconnect.first = value.extract()?,
+            "reconnect_min" => config.reconnect.base = span(value)?,
+            "reconnect_max" => config.reconnect.cap = span(value)?,
+            "reconnect_jitter" => config.reconnect.jitter = value.extract()?,
+            "reconnect_attempts" => config.reconnect.attempts_max = value.extract()?,
+            "reconnect_even_if_refused" => config.reconnect.even_if_refused = value.extract()?,
+            "follow_server_reference" => config.follow_server_reference = value.extract()?,
+            "inflight_max" => config.inflight_max = value.extract()?,
+            "queue_messages_max" => config.queue_messages_max = value.extract()?,
+            "queue_bytes_max" => config.queue_bytes_max = value.extract()?,
+            "queue_full" => {
+                config.queue_full = word(
+                    name,
+                    value,
+                    &[
+                        // Waiting is done in Python, which sees the refusal.
+                        ("wait", QueueFull::RefuseNewest),
+                        ("refuse", QueueFull::RefuseNewest),
+                        ("drop_oldest", QueueFull::DropOldest),
+                    ],
+                )?;
+            }
+            "offline_qos0" => {
+                config.offline_qos0 = word(
+                    name,
+                    value,
+                    &[
+                        ("queue", OfflineQoS0::Queue),
+                        ("drop", OfflineQoS0::Drop),
+                        ("refuse", OfflineQoS0::Refuse),
+                    ],
+                )?;
+            }
+            "inbox_max" => self.inbox_max = value.extract::<usize>()?.max(1),
+            "overflow" => self.overflow = overflow(value)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// Reads the limits and policies of a broker.
+pub(crate) fn broker(
+    config: &mut libmqtt_runtime::BrokerConfig,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<()> {
+    use libmqtt_runtime::{Overload, QueueFull};
+    for (name, value) in options.iter() {
+        if value.is_none() {
+            continue;
+        }
+        let name: String = name.extract()?;
+        match name.as_str() {
+            "connect_timeout" => config.connect_timeout = span(&value)?,
+            "maximum_packet_size" => config.maximum_packet_size = value.extract()?,
+            "receive_maximum" => config.receive_maximum = value.extract()?,
+            "inflight_max" => config.inflight_max = value.extract()?,
+            "topic_alias_maximum" => config.topic_alias_maximum = value.extract()?,
+            "maximum_qos" => config.maximum_qos = qos(value.extract()?)?,
+            "retain_available" => config.retain_available = value.extract()?,
+            "wildcard_subscriptions" => config.wildcard_subscriptions = value.extract()?,
+            "subscription_identifiers" => config.subscription_identifiers = value.extract()?,
+            "shared_subscriptions" => config.shared_subscriptions = value.extract()?,
+            "keep_alive_max_s" => config.keep_alive_max_s = value.extract()?,
+            "session_expiry_max_s" => config.session_expiry_max_s = value.extract()?,
+            "session_expiry_v3_s" => config.session_expiry_v3_s = value.extract()?,
+            "sessions_max" => config.sessions_max = value.extract()?,
+            "connections_max" => config.connections_max = value.extract()?,
+            "subscriptions_max" => config.subscriptions_max = value.extract()?,
+            "topic_levels_max" => config.topic_levels_max = value.extract()?,
+            "queue_messages_max" => config.queue_messages_max = value.extract()?,
+            "queue_bytes_max" => config.queue_bytes_max = value.extract()?,
+            "queue_full" => {
+                let words = [
+                    ("drop_newest", QueueFull::DropNewest),
+                    ("drop_oldest", QueueFull::DropOldest),
+                ];
+                config.queue_full = word(&name, &value, &words)?;
+            }
+            "queue_qos0_offline" => config.queue_qos0_offline = value.extract()?,
+            "backlog_bytes_max" => config.backlog_bytes_max = value.extract()?,
+            "overload" => {
+                let words =
+                    [("drop", Overload::Drop), ("backpressure", Overload::Backpressure)];
+                config.overload = word(&name, &value, &words)?;
+            }
+            "retained_max" => config.retained_max = value.extract()?,
+            "retained_bytes_max" => config.retained_bytes_max = value.extract()?,
+            "dollar_topics" => config.dollar_topics = value.extract()?,
+            "assign_client_ids" => config.assign_client_ids = value.extract()?,
+            "sys_interval" => config.sys_interval = span(&value)?,
+            "response_information" => {
+                config.response_information = Some(value.extract::<String>()?.into());
+            }
+            _ => return Err(argument(format!("there is no option '{name}'"))),
+        }
+    }
+    Ok(())
+}
