@@ -244,6 +244,15 @@ const FILTERS: &[&str] = &[
     "b", "nobody/here",
 ];
 
+const SHARED: &[&str] = &[
+    "$share/g/a/#",
+    "$share/g/#",
+    "$share/g/a/b",
+    "$share/h/a/#",
+    "$share/h/#",
+    "$share/h/a/b",
+];
+
 /// The steady watcher's subscriptions.
 pub const EVERYTHING: &[&str] = &["#"];
 
@@ -319,7 +328,7 @@ impl Script {
         let filter = self.rng.pick(FILTERS);
         // Without an identifier a shared copy could not be told from an ordinary one.
         if actor.version == Version::V5 && actor.ids && self.rng.chance(25) {
-            format!("$share/{}/{}", self.rng.pick(&["g", "h"]), self.rng.pick(&["a/#", "#", "a/b"]))
+            self.rng.pick(SHARED).into()
         } else {
             filter.into()
         }
@@ -338,7 +347,7 @@ impl Script {
                 filters.push(filter);
             }
         }
-        let filters = filters
+        let filters: Vec<(String, SubscriptionOptions)> = filters
             .into_iter()
             .map(|filter| {
                 let options = SubscriptionOptions {
@@ -358,8 +367,17 @@ impl Script {
                 (filter, options)
             })
             .collect();
-        let id = (v5 && actor.ids).then(|| self.rng.range(1..300) as u32);
+        let id = (v5 && actor.ids).then(|| self.identifier(&filters[0].0));
         Act::Subscribe { filters, id }
+    }
+
+    /// A Subscription Identifier from which a shared subscription can be told.
+    fn identifier(&mut self, filter: &str) -> u32 {
+        let variant = self.rng.range(0..8) as u32;
+        match SHARED.iter().position(|shared| *shared == filter) {
+            Some(place) => 1_000 + 8 * place as u32 + variant,
+            None => 1 + self.rng.range(0..40) as u32 * 8 + variant,
+        }
     }
 
     /// Time until the next action of anyone.

@@ -232,6 +232,7 @@ impl Checker<'_> {
         }
         let filter = filter.to_string();
         let open = false;
+        self.groups_by_key.entry(origin.key).or_default().push(self.groups.len());
         self.groups.push(Group { instance, members, must, qos_min, taken: None, filter, open });
     }
 
@@ -263,11 +264,11 @@ impl Checker<'_> {
 
     /// Notes that this session may get what another member of its groups has left behind.
     fn owe_again(&mut self, session: usize, key: u64) {
-        for group in 0..self.groups.len() {
+        for group in self.groups_by_key.get(&key).cloned().unwrap_or_default() {
             let g = &self.groups[group];
             let origin = &self.instances[g.instance].origin;
             let Some(sub) = self.sessions[session].subs.get(&g.filter) else { continue };
-            if !g.open || g.taken.is_some() || origin.key != key || g.members.contains(&session) {
+            if !g.open || g.taken.is_some() || g.members.contains(&session) {
                 continue;
             }
             let owed = Obligation {

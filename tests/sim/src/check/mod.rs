@@ -59,12 +59,16 @@ pub struct Violation {
 pub struct Checker<'p> {
     plan: &'p Plan,
     now: Time,
+    advanced_to: Time,
     links: BTreeMap<ConnId, Link>,
+    /// Links that the broker has not let go.
+    open: BTreeSet<ConnId>,
     /// Every session that was ever, the live ones found by client id.
     sessions: Vec<Session>,
     living: BTreeMap<String, usize>,
     instances: Vec<Instance>,
     groups: Vec<Group>,
+    groups_by_key: BTreeMap<u64, Vec<usize>>,
     kept: BTreeMap<String, Vec<Kept>>,
     /// Wills published within a window of time that is still open: instance, and its end.
     open_wills: Vec<(usize, Time)>,
@@ -82,11 +86,14 @@ impl<'p> Checker<'p> {
         Checker {
             plan,
             now: 0,
+            advanced_to: 0,
             links: BTreeMap::new(),
+            open: BTreeSet::new(),
             sessions: Vec::new(),
             living: BTreeMap::new(),
             instances: Vec::new(),
             groups: Vec::new(),
+            groups_by_key: BTreeMap::new(),
             kept: BTreeMap::new(),
             open_wills: Vec::new(),
             programs: BTreeMap::new(),

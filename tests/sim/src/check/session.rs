@@ -90,6 +90,7 @@ impl Checker<'_> {
             to_receive: VecDeque::new(),
         };
         self.links.insert(conn, link);
+        self.open.insert(conn);
     }
 
     /// The broker has answered CONNECT: now it has done what it asks.
@@ -335,7 +336,14 @@ impl Checker<'_> {
     /// Time has passed: what is due happens.
     pub(super) fn advance(&mut self) {
         let (now, slack) = (self.now, self.plan.slack);
-        for session in self.living.values().copied().collect::<Vec<_>>() {
+        if std::mem::replace(&mut self.advanced_to, now) == now {
+            return;
+        }
+        let due = |session: &&usize| {
+            let s = &self.sessions[**session];
+            s.deadline.is_some_and(|at| at <= now) || s.will.as_ref().is_some_and(|w| w.0 <= now)
+        };
+        for session in self.living.values().filter(due).copied().collect::<Vec<_>>() {
             let s = &mut self.sessions[session];
             if s.will.as_ref().is_some_and(|(at, _)| *at <= now) {
                 let (at, will) = s.will.take().expect("just seen");
@@ -356,11 +364,14 @@ impl Checker<'_> {
             }
         }
         self.open_wills.retain(|(_, until)| *until >= now);
-        let late = self.links.iter().find(|(_, link)| {
+        let links = &self.links;
+        self.open.retain(|conn| !links[conn].gone);
+        let late = self.open.iter().find(|conn| {
+            let link = &links[conn];
             let limit = link.keep_alive * 3 / 2;
-            !link.gone && link.keep_alive > 0 && now > link.last_byte + limit + slack
+            link.keep_alive > 0 && now > link.last_byte + limit + slack
         });
-        if let Some((&conn, _)) = late {
+        if let Some(&conn) = late {
             self.links.get_mut(&conn).expect("just seen").keep_alive = 0;
             self.violation(format!("keep-alive: conn {conn} is silent and stays open"));
         }
