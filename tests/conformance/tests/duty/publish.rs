@@ -39,6 +39,10 @@ pub(crate) fn broker_never_sets_dup_at_qos_0(v: Version) {
     assert_eq!(sub.next_publish().bytes[0], 0x30);
 }
 
+pub(crate) fn broker_closes_on_dup_at_qos_0(v: Version) {
+    throws_out(v, publish("t", "x").dup(), &[0x81, 0x82]);
+}
+
 pub(crate) fn broker_does_not_pass_dup_on(v: Version) {
     let world = World::new();
     let mut sub = world.connect(v, "sub");

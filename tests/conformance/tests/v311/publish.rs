@@ -10,6 +10,7 @@ use crate::duty::{header, publish as duty, retain};
 same! { V311;
     mqtt_3_3_1_1_broker_sets_dup_when_it_sends_again: duty::broker_sets_dup_when_it_sends_again;
     mqtt_3_3_1_2_broker_never_sets_dup_at_qos_0: duty::broker_never_sets_dup_at_qos_0;
+    mqtt_3_3_1_2_broker_closes_on_dup_at_qos_0: duty::broker_closes_on_dup_at_qos_0;
     mqtt_3_3_1_3_broker_does_not_pass_dup_on: duty::broker_does_not_pass_dup_on;
     mqtt_3_3_1_4_broker_closes_on_qos_3: header::broker_closes_on_qos_3;
     mqtt_3_3_1_5_broker_keeps_the_last_retained_message: retain::broker_keeps_the_last_retained_message;

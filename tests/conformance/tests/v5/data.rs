@@ -37,6 +37,13 @@ fn mqtt_1_5_5_1_broker_writes_the_shortest_remaining_length() {
     }
 }
 
+/// Padded integers are refused, as the receiver may.
+#[test]
+fn mqtt_1_5_5_1_broker_closes_on_padded_integers() {
+    throws_out(V5, "C0 80 00", &[0x81]);
+    throws_out(V5, "30 85 00 0001 74 00 78", &[0x81]);
+}
+
 #[test]
 fn mqtt_1_5_5_1_broker_writes_the_shortest_property_length() {
     let world = World::new();

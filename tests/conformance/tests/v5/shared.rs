@@ -219,3 +219,32 @@ fn v5_u54_broker_does_not_lose_qos_1_of_a_member_that_drops() {
     let mut first = world.connect_with(V5, member_connect(0));
     assert_eq!(first.drain().len() + second.drain().len(), 1);
 }
+
+/// While another member is there, nothing is kept for one that is away.
+#[test]
+fn v5_u52_broker_chooses_members_that_are_connected() {
+    let (world, members, mut publ) = group([1, 1]);
+    let [first, mut second] = members;
+    first.cut();
+    for _ in 0..10 {
+        publ.publish("t", "x", 1);
+        second.expect_message("t", "x", 1);
+    }
+    second.cut();
+    publ.publish("t", "y", 1); // both are away: it waits for one of them
+    let mut back = [0, 1].map(|n| world.connect_with(V5, member_connect(n)));
+    let came: Vec<_> = back.iter_mut().flat_map(Peer::messages).collect();
+    assert_eq!(came, ["t y"]);
+}
+
+/// The message of a member whose session ends goes to another one.
+#[test]
+fn v5_u54_broker_moves_qos_1_of_an_ended_session() {
+    let (world, mut members, mut publ) = group([1, 1]);
+    until_first(&mut members, &mut publ, 1);
+    let [first, mut second] = members;
+    first.cut();
+    second.drain();
+    world.advance(secs(20));
+    assert_eq!(second.drain().len(), 1);
+}

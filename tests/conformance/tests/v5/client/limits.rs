@@ -98,3 +98,14 @@ fn mqtt_3_2_2_15_client_sends_nothing_that_is_too_large() {
     assert!(matches!(world.outcome(early), Some(Outcome::Unsendable(_))));
     server.expect_nothing();
 }
+
+/// Bits that must be 0, and codes that no CONNACK has.
+#[test]
+fn mqtt_3_2_2_1_client_closes_on_reserved_connack_flags() {
+    for (flags, code) in [(0x02, 0), (0x80, 0), (0x03, 0), (0x00, 0x01), (0x00, 0x8E)] {
+        let (mut server, _) = ClientWorld::new(V5, |_| {}).dial();
+        server.send(vec![0x20, 3, flags, code, 0]);
+        server.drain();
+        server.expect_closed();
+    }
+}
