@@ -205,7 +205,9 @@ impl Checker<'_> {
         let origin = self.instances[instance].origin.clone();
         let group = self.groups.len();
         let mut members = Vec::new();
-        let (mut must, mut qos_min) = (true, 2);
+        // A session that ends as its will is published may still be a member, and take it along.
+        let dying = origin.will && self.sessions[origin.publisher].ended;
+        let (mut must, mut qos_min) = (!dying, 2);
         for session in self.living.values().copied().collect::<Vec<_>>() {
             let s = &self.sessions[session];
             let Some(sub) = s.subs.get(filter) else { continue };
@@ -268,7 +270,7 @@ impl Checker<'_> {
             let g = &self.groups[group];
             let origin = &self.instances[g.instance].origin;
             let Some(sub) = self.sessions[session].subs.get(&g.filter) else { continue };
-            if !g.open || g.taken.is_some() || g.members.contains(&session) {
+            if !g.open || g.taken.is_some() {
                 continue;
             }
             let owed = Obligation {
@@ -284,8 +286,13 @@ impl Checker<'_> {
                 sent: false,
                 loose: false,
             };
-            self.groups[group].members.push(session);
-            self.owe(session, owed);
+            let known = self.sessions[session].owed.iter().any(|other| {
+                other.group == Some(group) && !other.sent && other.ids == owed.ids
+            });
+            if !known {
+                self.groups[group].members.push(session);
+                self.owe(session, owed);
+            }
         }
     }
 
