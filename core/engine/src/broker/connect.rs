@@ -133,8 +133,8 @@ impl Shard {
         if self.shared.connections.load(Ordering::Relaxed) >= config.connections_max {
             return Err((Reason::ServerBusy, ""));
         }
-        let known = connect.client_id.is_empty() || self.find_session(connect.client_id).is_none();
-        if known && self.shared.sessions.load(Ordering::Relaxed) >= config.sessions_max {
+        let new = connect.client_id.is_empty() || self.find_session(connect.client_id).is_none();
+        if new && self.shared.sessions.load(Ordering::Relaxed) >= config.sessions_max {
             return Err((Reason::QuotaExceeded, "too many sessions"));
         }
         Ok(())
