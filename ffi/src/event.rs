@@ -142,6 +142,7 @@ fn cause_text(cause: &Cause) -> String {
             }
         }
         Cause::Violation(_, violation) => violation.to_string(),
+        Cause::Requested => "as asked for".to_owned(),
         other => Status::from(other).message().to_owned(),
     }
 }
