@@ -600,6 +600,10 @@ impl Shard {
         if group == 0 {
             return;
         }
+        if stored.expired(now) {
+            self.tables.stats.publish_dropped += 1; // v5 [MQTT-3.3.2-5]
+            return;
+        }
         let mut parcel = Parcel::from_stored(stored);
         let route = self.routes.get(parcel.publish.topic, &self.shared);
         let Some(turns) = route.groups.iter_mut().find(|turns| turns.group == group) else {
