@@ -135,7 +135,8 @@ impl Broker {
 
     /// Ends it within `deadline` seconds, and a second more.
     fn stop(&self, py: Python<'_>, deadline: f64) -> PyResult<()> {
-        let native = self.native.get()?.clone();
+        // In a forked child there is nothing to stop.
+        let Ok(native) = self.native.get().cloned() else { return Ok(()) };
         let questions = self.questions.clone();
         let deadline = convert::seconds(deadline)?;
         let stop = move || {

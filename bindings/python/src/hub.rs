@@ -86,7 +86,7 @@ struct Queue {
     dropped: u64,
     /// It is why the socket is not read.
     full: bool,
-    /// Somebody has asked for messages.
+    /// Somebody has asked for messages, or is sure to.
     wanted: bool,
 }
 
@@ -94,7 +94,7 @@ impl Queue {
     fn push(&mut self, received: Received) {
         if self.messages.len() >= self.max {
             match self.overflow {
-                // Nobody may ever come for it.
+                // Not if nobody may ever come for it.
                 Overflow::Wait if self.wanted => self.full = true,
                 Overflow::Wait | Overflow::DropOldest => {
                     self.messages.pop_front();
@@ -167,6 +167,7 @@ impl Routes {
             }
         }
         self.calls_full |= self.calls >= self.calls_max;
+        let alone = self.callbacks.is_empty() && self.queues.len() == 1;
         let Some((first, others)) = self.queues.split_first_mut() else { return };
         for queue in others {
             if queue.filters.iter().any(|filter| filter.matches(topic)) {
@@ -175,6 +176,8 @@ impl Routes {
             }
         }
         if !given {
+            // Somebody will come for it, if there is nothing else to come for.
+            first.wanted |= alone;
             first.push(received);
         }
     }

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Callable
 
 import pytest
-
 from libmqtt import Broker
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -68,7 +67,9 @@ def mosquitto(tmp_path: Path) -> Iterator[int]:
             probe.bind(("127.0.0.1", 0))
             port: int = probe.getsockname()[1]
         config = tmp_path / "mosquitto.conf"
-        config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nuser {os.getenv('USER') or 'root'}\n")
+        config.write_text(
+            f"listener {port} 127.0.0.1\nallow_anonymous true\nuser {os.getenv('USER') or 'root'}\n"
+        )
         process = subprocess.Popen([path, "-c", str(config)], stderr=subprocess.DEVNULL)
         try:
             end = time.monotonic() + PATIENCE

@@ -6,7 +6,6 @@ import threading
 
 import pytest
 from conftest import until
-
 from libmqtt import (
     Attempt,
     Broker,

@@ -8,10 +8,9 @@ import socket
 import threading
 import weakref
 
+import libmqtt
 import pytest
 from conftest import until
-
-import libmqtt
 from libmqtt import (
     Broker,
     Client,
@@ -60,7 +59,9 @@ def test_messages_go_round_in_every_version_and_qos(
         (b"x" * 300_000, b"x" * 300_000),
     ],
 )
-def test_payloads_of_every_kind(broker: Broker, payload: libmqtt.options.Payload, wire: bytes) -> None:
+def test_payloads_of_every_kind(
+    broker: Broker, payload: libmqtt.options.Payload, wire: bytes
+) -> None:
     with Client(broker.url) as client:
         client.subscribe("t")
         client.publish("t", payload)
@@ -68,9 +69,8 @@ def test_payloads_of_every_kind(broker: Broker, payload: libmqtt.options.Payload
 
 
 def test_other_payloads_are_refused(broker: Broker) -> None:
-    with Client(broker.url) as client:
-        with pytest.raises(UsageError, match="payload is int"):
-            client.publish("t", 1)  # type: ignore[arg-type]
+    with Client(broker.url) as client, pytest.raises(UsageError, match="payload is int"):
+        client.publish("t", 1)  # type: ignore[arg-type]
 
 
 def test_properties_travel(broker: Broker) -> None:

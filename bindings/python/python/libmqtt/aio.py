@@ -8,7 +8,7 @@ import logging
 from collections import deque
 from collections.abc import Iterable, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union
+from typing import TYPE_CHECKING, Any, Callable, TypeVar
 
 from . import _native, _process
 from ._bell import watch
@@ -145,7 +145,7 @@ class Client:
 
     def __init__(
         self,
-        servers: Union[str, Sequence[str], Broker] = "mqtt://localhost",
+        servers: str | Sequence[str] | Broker = "mqtt://localhost",
         *,
         timeout: float = 30.0,
         **options: Unpack[ClientOptions],
@@ -164,19 +164,19 @@ class Client:
         self._core.want_items()
         self._idle = True
         self._waits_for_room = options.get("queue_full", "wait") == "wait"
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
-        self._unwatch: Optional[Callable[[], None]] = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._unwatch: Callable[[], None] | None = None
         self._streams: set[Messages] = set()
         self._operations: dict[int, asyncio.Future[Any]] = {}
         self._room: list[asyncio.Future[None]] = []
         self._connecting: list[asyncio.Future[Connected]] = []
         self._leaving: list[asyncio.Future[None]] = []
-        self._said: Optional[Connected] = None
+        self._said: Connected | None = None
         self._sent = 0
         self._on_connect: list[Callable[[Connected], object]] = []
         self._on_disconnect: list[Callable[[Disconnected], object]] = []
         self._on_subscription_lost: list[Callable[[str, ReasonCode], object]] = []
-        self._on_challenge: Optional[Callable[[bytes], bytes]] = None
+        self._on_challenge: Callable[[bytes], bytes] | None = None
         self._messages = Messages(self)
         _process.opened(self)
 
@@ -193,7 +193,7 @@ class Client:
 
     # The connection.
 
-    async def connect(self, timeout: Optional[float] = None) -> Connected:
+    async def connect(self, timeout: float | None = None) -> Connected:
         """Connect, and wait for the server's answer. Does nothing if there is a connection.
 
         Raises NetworkError if no server is reached, and SessionError if it refuses.
@@ -207,7 +207,8 @@ class Client:
         self._idle = False
         try:
             self._core.connect_start()
-            return await self._until(future, timeout)
+            said: Connected = await self._until(future, timeout)
+            return said
         except BaseException:
             with contextlib.suppress(MqttError):
                 self._core.disconnect_start(0)
@@ -217,10 +218,10 @@ class Client:
 
     async def disconnect(
         self,
-        timeout: Optional[float] = None,
+        timeout: float | None = None,
         *,
         reason: int = ReasonCode.SUCCESS,
-        properties: Optional[Properties] = None,
+        properties: Properties | None = None,
     ) -> None:
         """Disconnect, after what waits was sent and answered, for `timeout` seconds at most.
 
@@ -237,7 +238,7 @@ class Client:
         finally:
             self._leaving.remove(future)
 
-    async def close(self, timeout: Optional[float] = None) -> None:
+    async def close(self, timeout: float | None = None) -> None:
         """Disconnect, and end the client. May be called at any time, repeatedly."""
         try:
             await self.disconnect(timeout)
@@ -261,9 +262,9 @@ class Client:
 
     async def __aexit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         # Who cancels wants an end, but a goodbye too.
         hurry = kind is not None and issubclass(kind, (asyncio.CancelledError, KeyboardInterrupt))
@@ -294,9 +295,7 @@ class Client:
         """Messages at QoS 1 and 2 that wait for their acknowledgement."""
         return self._core.in_flight
 
-    def set_credentials(
-        self, user_name: Optional[str], password: Union[str, bytes, None] = None
-    ) -> None:
+    def set_credentials(self, user_name: str | None, password: str | bytes | None = None) -> None:
         """Replace User Name and Password, from the next attempt to connect on."""
         secret = password.encode() if isinstance(password, str) else password
         self._core.set_credentials(user_name, secret)
@@ -315,8 +314,8 @@ class Client:
         qos: int = 0,
         *,
         retain: bool = False,
-        properties: Optional[Properties] = None,
-        timeout: Optional[float] = None,
+        properties: Properties | None = None,
+        timeout: float | None = None,
     ) -> ReasonCode:
         """Publish a message.
 
@@ -341,7 +340,7 @@ class Client:
                     raise
             await self._wait_for_room(timeout)
 
-    async def _wait_for_room(self, timeout: Optional[float]) -> None:
+    async def _wait_for_room(self, timeout: float | None) -> None:
         if self._core.ask_for_room():
             return
         future: asyncio.Future[None] = self._running_loop().create_future()
@@ -359,8 +358,8 @@ class Client:
         payload: Payload = None,
         qos: int = 0,
         *,
-        properties: Optional[Properties] = None,
-        timeout: Optional[float] = None,
+        properties: Properties | None = None,
+        timeout: float | None = None,
     ) -> Message:
         """Publish a request, wait for the response, and return it. Needs 5.0."""
         self._running_loop()
@@ -385,8 +384,8 @@ class Client:
         filters: Filters,
         qos: int = 0,
         *,
-        properties: Optional[Properties] = None,
-        timeout: Optional[float] = None,
+        properties: Properties | None = None,
+        timeout: float | None = None,
         **options: Any,
     ) -> list[ReasonCode]:
         """Subscribe to one filter or several, and wait for the server's answer.
@@ -404,10 +403,10 @@ class Client:
 
     async def unsubscribe(
         self,
-        filters: Union[str, Iterable[str]],
+        filters: str | Iterable[str],
         *,
-        properties: Optional[Properties] = None,
-        timeout: Optional[float] = None,
+        properties: Properties | None = None,
+        timeout: float | None = None,
     ) -> list[ReasonCode]:
         """Unsubscribe from one filter or several, and wait for the server's answer."""
         self._running_loop()
@@ -424,7 +423,7 @@ class Client:
 
     def stream(
         self,
-        filters: Union[str, Iterable[str]],
+        filters: str | Iterable[str],
         *,
         inbox_max: int = 10_000,
         overflow: Overflow = "wait",
@@ -454,7 +453,7 @@ class Client:
         return callback
 
     def on_challenge(self, callback: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-        """Have Authentication Data of the server answered: `callback(data)` returns the client's."""
+        """Have Authentication Data answered: `callback(data)` returns the client's."""
         self._on_challenge = callback
         return callback
 
@@ -467,7 +466,7 @@ class Client:
 
     # What the client tells.
 
-    async def _end(self, token: int, timeout: Optional[float]) -> Any:
+    async def _end(self, token: int, timeout: float | None) -> Any:
         """Wait for the end of an operation."""
         future: asyncio.Future[Any] = self._running_loop().create_future()
         self._operations[token] = future
@@ -479,7 +478,7 @@ class Client:
             self._core.end_patience()
             self._operations.pop(token, None)
 
-    async def _until(self, future: asyncio.Future[Any], timeout: Optional[float]) -> Any:
+    async def _until(self, future: asyncio.Future[Any], timeout: float | None) -> Any:
         time = self.timeout if timeout is None else timeout
         if time == float("inf"):
             return await future
@@ -531,7 +530,7 @@ class Client:
                 log.exception("a callback of %r has failed", self)
 
 
-def _settle(future: asyncio.Future[Any], value: Any, error: Optional[BaseException]) -> None:
+def _settle(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> None:
     if future.done():
         return
     if error is None:

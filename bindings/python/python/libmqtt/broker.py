@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Optional, Union
+from typing import TYPE_CHECKING, Any, Callable, Union
 
 from . import _native, _process
 from ._bell import watch
@@ -89,20 +89,20 @@ class Broker:
 
     def __init__(
         self,
-        host: Union[str, Sequence[str]] = "127.0.0.1",
-        port: Optional[int] = 0,
+        host: str | Sequence[str] = "127.0.0.1",
+        port: int | None = 0,
         *,
-        shards: Optional[int] = None,
-        authenticate: Optional[Authenticate] = None,
-        authorise: Optional[Authorise] = None,
-        on_connect: Optional[Callable[[ClientInfo], Any]] = None,
-        on_disconnect: Optional[Callable[[ClientInfo, ReasonCode], Any]] = None,
-        on_publish: Optional[Callable[[Optional[ClientInfo], Message], Any]] = None,
-        on_subscribe: Optional[Callable[[ClientInfo, str], Any]] = None,
-        on_unsubscribe: Optional[Callable[[ClientInfo, str], Any]] = None,
+        shards: int | None = None,
+        authenticate: Authenticate | None = None,
+        authorise: Authorise | None = None,
+        on_connect: Callable[[ClientInfo], Any] | None = None,
+        on_disconnect: Callable[[ClientInfo, ReasonCode], Any] | None = None,
+        on_publish: Callable[[ClientInfo | None, Message], Any] | None = None,
+        on_subscribe: Callable[[ClientInfo, str], Any] | None = None,
+        on_unsubscribe: Callable[[ClientInfo, str], Any] | None = None,
         **options: Unpack[BrokerOptions],
     ) -> None:
-        hooks: dict[str, Optional[Callable[..., Any]]] = {
+        hooks: dict[str, Callable[..., Any] | None] = {
             "authenticate": authenticate,
             "authorise": authorise,
             "connect": on_connect,
@@ -116,10 +116,10 @@ class Broker:
         addresses = [] if port is None else [(one, port) for one in hosts]
         self._core = _native.Broker(addresses, shards, list(self._hooks), dict(options))
         self._addresses = self._core.addresses
-        self._caller: Optional[threading.Thread] = None
-        self._unwatch: Optional[Callable[[], None]] = None
+        self._caller: threading.Thread | None = None
+        self._unwatch: Callable[[], None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._loop: Optional[asyncio.AbstractEventLoop] = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._starting = threading.Lock()
         _process.opened(self)
         if self._hooks:
@@ -173,7 +173,7 @@ class Broker:
         qos: int = 0,
         *,
         retain: bool = False,
-        properties: Optional[Properties] = None,
+        properties: Properties | None = None,
     ) -> None:
         """Publish as the host program: no hook is asked. Does not wait."""
         self._core.publish(Message(topic, payload, qos, retain, properties))
@@ -192,7 +192,7 @@ class Broker:
 
     # Its end.
 
-    def stop(self, timeout: Optional[float] = None) -> None:
+    def stop(self, timeout: float | None = None) -> None:
         """Tell every client, send what waits for them within `timeout` seconds, and end.
 
         May be called at any time, by any thread, repeatedly.
@@ -211,9 +211,9 @@ class Broker:
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.stop(0 if kind is not None and issubclass(kind, KeyboardInterrupt) else None)
 
@@ -227,9 +227,9 @@ class Broker:
 
     async def __aexit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         try:
             # Hooks go on meanwhile.
@@ -242,7 +242,7 @@ class Broker:
 
     def _calls(self) -> None:
         """Call hooks, on a thread."""
-        loop: Optional[asyncio.AbstractEventLoop] = None
+        loop: asyncio.AbstractEventLoop | None = None
         try:
             with contextlib.suppress(MqttError):
                 while questions := self._core.take_questions(_BATCH):

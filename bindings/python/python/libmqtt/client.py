@@ -8,7 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Callable, Optional, TypeVar, Union, overload
+from typing import TYPE_CHECKING, Any, Callable, TypeVar, overload
 
 from . import _native, _process
 from ._native import Connected, Disconnected, Message, Properties, Publication
@@ -60,14 +60,14 @@ class Messages:
                 continue
             yield message
 
-    def _fill(self, timeout: Optional[float]) -> bool:
+    def _fill(self, timeout: float | None) -> bool:
         batch = self._core.take(self._queue, _BATCH, timeout)
         if batch is None:
             return False
         self._taken.extend(batch)
         return True
 
-    def get(self, timeout: Optional[float] = None) -> Message:
+    def get(self, timeout: float | None = None) -> Message:
         """Wait for the next message and take it.
 
         Raises TimedOut if none comes within `timeout` seconds, and UsageError (closed) after the
@@ -78,9 +78,8 @@ class Messages:
                 return self._taken.popleft()
             if not self._fill(timeout):
                 raise UsageError("there are no more messages", status=Status.CLOSED)
-            if not self._taken:
-                if timeout is not None:
-                    raise TimedOut("no message came in time", status=Status.TIMED_OUT)
+            if not self._taken and timeout is not None:
+                raise TimedOut("no message came in time", status=Status.TIMED_OUT)
 
     def __len__(self) -> int:
         """Return how many messages wait."""
@@ -123,7 +122,7 @@ class Client:
 
     def __init__(
         self,
-        servers: Union[str, Sequence[str]] = "mqtt://localhost",
+        servers: str | Sequence[str] = "mqtt://localhost",
         *,
         timeout: float = 30.0,
         **options: Unpack[ClientOptions],
@@ -148,17 +147,17 @@ class Client:
         self._waits_for_room = options.get("queue_full", "wait") == "wait"
         self._messages = Messages(core)
         self._lock = threading.Lock()
-        self._caller: Optional[threading.Thread] = None
+        self._caller: threading.Thread | None = None
         self._on_message: dict[int, OnMessage] = {}
         self._on_connect: list[OnConnect] = []
         self._on_disconnect: list[OnDisconnect] = []
         self._on_subscription_lost: list[OnSubscriptionLost] = []
-        self._on_challenge: Optional[OnChallenge] = None
+        self._on_challenge: OnChallenge | None = None
         _process.opened(self)
 
     # The connection.
 
-    def connect(self, timeout: Optional[float] = None) -> Connected:
+    def connect(self, timeout: float | None = None) -> Connected:
         """Connect, and wait for the server's answer. Does nothing if there is a connection.
 
         Raises NetworkError if no server is reached, and SessionError if it refuses.
@@ -174,10 +173,10 @@ class Client:
 
     def disconnect(
         self,
-        timeout: Optional[float] = None,
+        timeout: float | None = None,
         *,
         reason: int = ReasonCode.SUCCESS,
-        properties: Optional[Properties] = None,
+        properties: Properties | None = None,
     ) -> None:
         """Disconnect, after what waits was sent and answered, for `timeout` seconds at most.
 
@@ -189,7 +188,7 @@ class Client:
             if self._started:
                 self._core.disconnect_wait(time + 1)
 
-    def close(self, timeout: Optional[float] = None) -> None:
+    def close(self, timeout: float | None = None) -> None:
         """Disconnect, and end the client. May be called at any time, by any thread, repeatedly."""
         try:
             self.disconnect(timeout)
@@ -213,9 +212,9 @@ class Client:
 
     def __exit__(
         self,
-        kind: Optional[type[BaseException]],
-        error: Optional[BaseException],
-        trace: Optional[TracebackType],
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         # Who presses Ctrl-C wants an end.
         self.close(0 if kind is not None and issubclass(kind, KeyboardInterrupt) else None)
@@ -245,9 +244,7 @@ class Client:
         """Messages at QoS 1 and 2 that wait for their acknowledgement."""
         return self._core.in_flight
 
-    def set_credentials(
-        self, user_name: Optional[str], password: Union[str, bytes, None] = None
-    ) -> None:
+    def set_credentials(self, user_name: str | None, password: str | bytes | None = None) -> None:
         """Replace User Name and Password, from the next attempt to connect on."""
         secret = password.encode() if isinstance(password, str) else password
         self._core.set_credentials(user_name, secret)
@@ -266,8 +263,8 @@ class Client:
         qos: int = 0,
         *,
         retain: bool = False,
-        properties: Optional[Properties] = None,
-        timeout: Optional[float] = None,
+        properties: Properties | None = None,
+        timeout: float | None = None,
     ) -> Publication:
         """Publish a message, and return a handle whose `wait()` tells what became of it.
 
@@ -287,8 +284,8 @@ class Client:
         payload: Payload = None,
         qos: int = 0,
         *,
-        properties: Optional[Properties] = None,
-        timeout: Optional[float] = None,
+        properties: Properties | None = None,
+        timeout: float | None = None,
     ) -> Message:
         """Publish a request, wait for the response, and return it. Needs 5.0."""
         time = self._time(timeout)
@@ -308,9 +305,9 @@ class Client:
         filters: Filters,
         qos: int = 0,
         *,
-        callback: Optional[OnMessage] = None,
-        properties: Optional[Properties] = None,
-        timeout: Optional[float] = None,
+        callback: OnMessage | None = None,
+        properties: Properties | None = None,
+        timeout: float | None = None,
         **options: Any,
     ) -> list[ReasonCode]:
         """Subscribe to one filter or several, and wait for the server's answer.
@@ -333,10 +330,10 @@ class Client:
 
     def unsubscribe(
         self,
-        filters: Union[str, Iterable[str]],
+        filters: str | Iterable[str],
         *,
-        properties: Optional[Properties] = None,
-        timeout: Optional[float] = None,
+        properties: Properties | None = None,
+        timeout: float | None = None,
     ) -> list[ReasonCode]:
         """Unsubscribe from one filter or several, and wait for the server's answer."""
         return self._core.unsubscribe(names(filters), properties, self._time(timeout))
@@ -352,13 +349,13 @@ class Client:
         """The messages that no callback and no stream takes."""
         return self._messages
 
-    def receive(self, timeout: Optional[float] = None) -> Message:
+    def receive(self, timeout: float | None = None) -> Message:
         """Wait for a message that no callback and no stream takes, and return it."""
         return self._messages.get(self._time(timeout))
 
     def stream(
         self,
-        filters: Union[str, Iterable[str]],
+        filters: str | Iterable[str],
         *,
         inbox_max: int = 10_000,
         overflow: Overflow = "wait",
@@ -402,7 +399,7 @@ class Client:
         return self._append(self._on_subscription_lost, callback)
 
     def on_challenge(self, callback: OnChallenge) -> OnChallenge:
-        """Have Authentication Data of the server answered: `callback(data)` returns the client's."""
+        """Have Authentication Data answered: `callback(data)` returns the client's."""
         self._on_challenge = callback
         self._call()
         return callback
@@ -476,7 +473,7 @@ class Client:
             except Exception:
                 log.exception("a callback of %r has failed", self)
 
-    def _time(self, timeout: Optional[float]) -> float:
+    def _time(self, timeout: float | None) -> float:
         return self.timeout if timeout is None else timeout
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Optional
 
 from .values import ReasonCode
 
@@ -60,7 +59,7 @@ class MqttError(Exception):
 
     status: Status
     """Its stable number."""
-    reason: Optional[ReasonCode]
+    reason: ReasonCode | None
     """The Reason Code, if the server gave one."""
 
     def __init__(
@@ -68,7 +67,7 @@ class MqttError(Exception):
         message: str,
         *,
         status: Status = Status.BAD_STATE,
-        reason: Optional[ReasonCode] = None,
+        reason: ReasonCode | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -108,7 +107,7 @@ class StorageError(MqttError):
     """A file or a store does not do. Statuses -300 to -399."""
 
 
-def _make(status: int, message: str, reason: Optional[int]) -> MqttError:
+def _make(status: int, message: str, reason: int | None) -> MqttError:
     """Make the exception for a status, as the native module wants it."""
     kind: type[MqttError]
     if status == Status.TIMED_OUT:

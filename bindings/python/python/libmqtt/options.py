@@ -29,7 +29,7 @@ class ClientOptions(TypedDict, total=False):
     """The version to speak; by default 5.0."""
     step_down: bool
     """Whether to speak 3.1.1 with a server that does not take 5.0."""
-    clean_start: Union[bool, Literal["first", "always", "never"]]
+    clean_start: bool | Literal["first", "always", "never"]
     """When to start with a clean Session: "first" (when this client has none; the default),
     "always" or True, "never" or False."""
     session_expiry_s: int
@@ -42,11 +42,11 @@ class ClientOptions(TypedDict, total=False):
     """Seconds before it is sent; 5.0 only."""
     user_name: str
     """User Name."""
-    password: Union[str, bytes]
+    password: str | bytes
     """Password."""
     authentication_method: str
     """Method of enhanced authentication; 5.0 only."""
-    authentication_data: Union[str, bytes]
+    authentication_data: str | bytes
     """What that method begins with."""
     user_properties: Sequence[tuple[str, str]]
     """User Properties of CONNECT."""
@@ -104,8 +104,9 @@ class ClientOptions(TypedDict, total=False):
     inbox_max: int
     """Messages that wait for the program at most, in each queue; by default 10,000."""
     overflow: Overflow
-    """What happens at that bound; by default the server waits. Where nobody has ever asked for
-    messages, the oldest are dropped."""
+    """What happens at that bound; by default the server waits. But messages that neither a
+    callback nor a stream takes do not hold these up as long as nobody has asked for them: the
+    oldest are dropped."""
 
 
 class BrokerOptions(TypedDict, total=False):
@@ -237,6 +238,6 @@ def wanted(
     ]
 
 
-def names(filters: Union[str, Iterable[str]]) -> list[str]:
+def names(filters: str | Iterable[str]) -> list[str]:
     """One filter or several, as a list."""
     return [filters] if isinstance(filters, str) else list(filters)
