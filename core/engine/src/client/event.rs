@@ -4,7 +4,7 @@ use core::num::NonZeroU64;
 use core::time::Duration;
 use std::sync::Arc;
 
-use libmqtt_codec::{DecodeError, Properties, PropertiesBuf, QoS, Reason, Version};
+use libmqtt_codec::{DecodeError, PacketId, Properties, PropertiesBuf, QoS, Reason, Version};
 
 use crate::Message;
 
@@ -225,6 +225,8 @@ pub struct Received {
     pub message: Message,
     /// Whether the server had tried to send it before.
     pub dup: bool,
+    /// The Packet Identifier that it came under, at QoS 1 and 2.
+    pub packet_id: Option<PacketId>,
     /// With manual acknowledgement, at QoS 1 and 2: what `acknowledge` wants.
     pub ack: Option<AckId>,
 }

@@ -155,7 +155,7 @@ impl Client {
         }
         let copy = || aliased.unwrap_or_else(|| Message::copy(publish));
         let Some(id) = publish.packet_id else {
-            return self.deliver(copy(), publish.dup, None);
+            return self.deliver(copy(), publish, None);
         };
         let manual = self.config.manual_ack;
         let twice = publish.qos == QoS::ExactlyOnce;
@@ -182,16 +182,16 @@ impl Client {
         }
         if manual {
             let ack = self.acks.add(publish.qos, id);
-            return self.deliver(copy(), publish.dup, Some(ack));
+            return self.deliver(copy(), publish, Some(ack));
         }
-        self.deliver(copy(), publish.dup, None);
+        self.deliver(copy(), publish, None);
         // v5 [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] v311 [MQTT-3.3.4-1] [MQTT-4.3.2-2]
         let kind = if twice { AckKind::PubRec } else { AckKind::PubAck };
         self.wire.ack(kind, id, Reason::Success);
     }
 
     /// Hands a message to the program, or to a request that it answers.
-    fn deliver(&mut self, message: Message, dup: bool, ack: Option<super::AckId>) {
+    fn deliver(&mut self, message: Message, publish: &Publish<'_>, ack: Option<super::AckId>) {
         if let Some(token) = self.replies.answered_by(&message) {
             self.finish(token, Outcome::Reply(message));
             if let Some(ack) = ack {
@@ -200,7 +200,8 @@ impl Client {
             }
             return;
         }
-        self.events.push(Event::Message(Received { message, dup, ack }));
+        let Publish { dup, packet_id, .. } = *publish;
+        self.events.push(Event::Message(Received { message, dup, packet_id, ack }));
     }
 
     /// v5 [MQTT-4.3.3-11] [MQTT-4.3.3-12] v311 [MQTT-4.3.3-2]
