@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use libmqtt_engine::client::{
-    AckId, Answers, Client as Machine, Connected, Disconnect, Event, Limits, Outcome, Secret, Token,
+    AckId, Answers, Client as Machine, Connected, Disconnect, Event, Limits, Outcome, PublishError,
+    Secret, Token,
 };
 use libmqtt_engine::codec::{Properties, Publish, Reason, Subscription, Version};
 use libmqtt_engine::{Instant, Message};
@@ -114,6 +115,12 @@ impl Client {
     /// Publishes, with nobody interested in what becomes of it.
     pub fn send(&self, message: &Publish<'_>) -> Result<(), ClientError> {
         self.command(|machine, now| Ok(machine.publish_untracked(now, message)?))
+    }
+
+    /// Publishes several messages at once, as `publish` does it: with one lock and one call of the
+    /// loop for all of them.
+    pub fn batch<R>(&self, publish: impl FnOnce(&mut Batch<'_>) -> R) -> Result<R, ClientError> {
+        self.command(|machine, now| Ok(publish(&mut Batch { machine, now })))
     }
 
     /// Subscribes. A Subscription Identifier and User Properties go into `properties`.
@@ -316,6 +323,24 @@ impl Client {
         command: impl FnOnce(&mut Machine, Instant) -> Result<Token, ClientError>,
     ) -> Result<Outcome, ClientError> {
         self.core().operation_wait(timeout, command)
+    }
+}
+
+/// Messages that are published at once: see [`Client::batch`].
+pub struct Batch<'a> {
+    machine: &'a mut Machine,
+    now: Instant,
+}
+
+impl Batch<'_> {
+    /// As [`Client::publish`].
+    pub fn publish(&mut self, message: &Publish<'_>) -> Result<Token, PublishError> {
+        self.machine.publish(self.now, message)
+    }
+
+    /// As [`Client::send`].
+    pub fn send(&mut self, message: &Publish<'_>) -> Result<(), PublishError> {
+        self.machine.publish_untracked(self.now, message)
     }
 }
 
