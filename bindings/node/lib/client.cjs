@@ -1,0 +1,1008 @@
+'use strict'
+// The client: MQTT.js's MqttClient over the native one. All that happens comes in one ordered
+// stream, batch by batch, and is told in that order.
+
+const { EventEmitter } = require('node:events')
+const native = require('./native.cjs')
+const properties = require('./properties.cjs')
+const events = require('./events.cjs')
+const { KIND, CAUSE, FLAG, WORDS } = events
+const { DEFAULTS, settings, credentials, check } = require('./options.cjs')
+const { Outbox } = require('./outbox.cjs')
+const { MessageStream } = require('./messages.cjs')
+const { Store, DefaultMessageIdProvider } = require('./store.cjs')
+const { Transport } = require('./transport.cjs')
+const { validateTopics } = require('./topics.cjs')
+const {
+  ReasonCodes, ErrorWithReasonCode, ErrorWithSubackPacket, ofStatus, ofFailure, unsupported
+} = require('./errors.cjs')
+
+const { EMPTY } = properties
+const FOREVER = 0x7fffffff
+// What waits at QoS 0 is written before a goodbye, within this time.
+const GOODBYE_MS = 2000
+const CUSTOM_REASONS = [0, 16, 128, 131, 135, 144, 145, 151, 153]
+const NOT_THERE = ['packetsend', 'packetreceive']
+
+// Told of no packet, a program that waits for one would wait for ever.
+function checkEvent (name) {
+  if (NOT_THERE.includes(name)) throw unsupported(`event '${name}' is not supported yet`)
+}
+
+class MqttClient extends EventEmitter {
+  static VERSION = native.version()
+
+  static defaultId () {
+    return `mqttjs_${Math.random().toString(16).substr(2, 8)}`
+  }
+
+  constructor (connector, options) {
+    super()
+    if (!connector || typeof connector.make !== 'function') {
+      throw unsupported('a stream builder is not supported: use connect()')
+    }
+    this.options = options || {}
+    for (const name of Object.keys(DEFAULTS)) {
+      if (typeof this.options[name] === 'undefined') this.options[name] = DEFAULTS[name]
+    }
+    if (typeof this.options.clientId !== 'string') this.options.clientId = MqttClient.defaultId()
+    check(this.options)
+    this.log = this.options.log || (() => {})
+    this.noop = () => {}
+    this.connected = false
+    this.disconnecting = false
+    this.disconnected = undefined
+    this.reconnecting = false
+    this.queueQoSZero = this.options.queueQoSZero === undefined ? true : this.options.queueQoSZero
+    this.messageIdProvider = this.options.messageIdProvider || new DefaultMessageIdProvider()
+    this.outgoingStore = this.options.outgoingStore || new Store()
+    this.incomingStore = this.options.incomingStore || new Store()
+    this.messageIdToTopic = {}
+    this.stream = new Transport(this)
+    this.serverProperties = undefined
+    this._connector = connector
+    this._native = null
+    this._key = ''
+    this._index = events.newIndex()
+    this._batch = null
+    this._waits = false
+    this._unacknowledged = 0
+    this._outbox = new Outbox(this)
+    // What is under way: by the native client's token, and by message id.
+    this._tokens = new Map()
+    this._outgoing = new Map()
+    // What was asked for while there was no connection, but for what is in the store.
+    this._queue = new Set()
+    // What has to be done before 'connect' is emitted.
+    this._before = 0
+    this._connack = null
+    this._attempting = false
+    this._suppressed = false
+    this._reconnectTimer = null
+    this._reconnects = 0
+    this._hold = null
+    this._left = null
+    this._deferredReconnect = null
+    this._resubscribeTopics = {}
+    this._firstConnection = true
+    this._streams = new Set()
+    if (!this.options.manualConnect) this.connect()
+  }
+
+  // To be replaced by programs.
+
+  handleMessage (packet, callback) {
+    callback()
+  }
+
+  handleAuth (packet, callback) {
+    callback()
+  }
+
+  // What is to be seen.
+
+  get keepalive () {
+    const asked = this.options.keepalive
+    return (this.connected && asked && this.serverProperties?.serverKeepAlive) || asked
+  }
+
+  get queue () {
+    return [...this._queue].map(({ packet, cb }) => ({ packet, cb }))
+  }
+
+  get outgoing () {
+    const all = {}
+    for (const [id, { volatile, cmd, cb }] of this._outgoing) all[id] = { volatile, cmd, cb }
+    return all
+  }
+
+  get reconnectTimer () {
+    return this._reconnectTimer
+  }
+
+  get keepaliveManager () {
+    return this.connected && this.keepalive ? { keepalive: this.keepalive * 1000 } : null
+  }
+
+  getLastMessageId () {
+    return this.messageIdProvider.getLastAllocated()
+  }
+
+  on (name, listener) {
+    checkEvent(name)
+    return super.on(name, listener)
+  }
+
+  addListener (name, listener) {
+    checkEvent(name)
+    return super.addListener(name, listener)
+  }
+
+  once (name, listener) {
+    checkEvent(name)
+    return super.once(name, listener)
+  }
+
+  // Connecting.
+
+  connect () {
+    this._clearReconnect()
+    this._suppressed = false
+    this.serverProperties = undefined
+    if (this.disconnected && !this.reconnecting) {
+      this.incomingStore = this.options.incomingStore || new Store()
+      this.outgoingStore = this.options.outgoingStore || new Store()
+      this.disconnecting = false
+      this.disconnected = false
+    }
+    const given = this.options.protocolVersion === 5 && this.options.properties
+    if (given && !given.authenticationMethod && given.authenticationData) {
+      this.end(() => this.emit('error', new Error('Packet has no Authentication Method')))
+      return this
+    }
+    if (this._attempting) return this
+    const wanted = settings(this.options)
+    const { userName, password, ...rest } = wanted
+    const key = JSON.stringify(rest)
+    const made = !this._native || key !== this._key
+    if (made) this._make(wanted, key)
+    this._attempting = true
+    this._keepProcess()
+    try {
+      if (!made) this._native.setCredentials(userName, password)
+      this._native.start()
+    } catch (error) {
+      // It would be refused again: what is wrong are the options.
+      this._attempting = false
+      this._suppressed = true
+      setImmediate(() => {
+        this._releaseProcess()
+        this.emit('error', error)
+        this.emit('close')
+      })
+    }
+    return this
+  }
+
+  // A native client, with what the last one had not done.
+  _make (wanted, key) {
+    this._native?.close()
+    this._tokens.clear()
+    this._native = this._connector.make(wanted, () => this._drain())
+    this._key = key
+    for (const packet of this.outgoingStore._inflights.values()) {
+      const id = packet.messageId
+      let entry = this._outgoing.get(id)
+      if (!entry) {
+        entry = { cmd: 'publish', id, cb: this.noop, volatile: false, packet }
+        this._outgoing.set(id, entry)
+      }
+      this._send(entry)
+    }
+    for (const entry of this._queue) this._send(entry)
+  }
+
+  // Gives what was asked for to the native client.
+  _send (entry) {
+    const { packet } = entry
+    if (packet.cmd === 'publish' || packet.cmd === 'pubrel') {
+      const { topic, payload, section, qos, retain } = entry.message ?? packet
+      this._outbox.put(topic, payload ?? EMPTY, section ?? EMPTY, qos, retain, entry)
+      return
+    }
+    this._outbox.flush()
+    try {
+      const section = properties.encode(packet.properties)
+      const token = packet.cmd === 'subscribe'
+        ? this._native.subscribe(subscriptions(packet.subscriptions), section)
+        : this._native.unsubscribe(packet.unsubscriptions, section)
+      this._tokens.set(token, entry)
+    } catch (error) {
+      process.nextTick(() => this._fail(entry, error))
+    }
+  }
+
+  // A native client keeps no process alive: this does, while something is open.
+  _keepProcess () {
+    this._hold ??= setInterval(() => {}, FOREVER)
+  }
+
+  _releaseProcess () {
+    clearInterval(this._hold)
+    this._hold = null
+  }
+
+  _clearReconnect () {
+    clearTimeout(this._reconnectTimer)
+    this._reconnectTimer = null
+  }
+
+  _setUpReconnect () {
+    const { reconnectPeriod } = this.options
+    if (this.disconnecting || this._suppressed || this._reconnectTimer || !(reconnectPeriod > 0)) {
+      return
+    }
+    if (!this.reconnecting) {
+      this.emit('offline')
+      this.reconnecting = true
+    }
+    this._reconnectTimer = setTimeout(() => this._reconnect(), this._delay())
+  }
+
+  // Milliseconds until the next attempt: always the same, unless the program wants a back-off.
+  _delay () {
+    const { reconnectPeriod, reconnectBackoff } = this.options
+    if (!reconnectBackoff) return reconnectPeriod
+    const { max = 60000, factor = 2, jitter = true } = reconnectBackoff
+    const delay = Math.min(max, reconnectPeriod * factor ** this._reconnects++)
+    return jitter ? Math.random() * delay : delay
+  }
+
+  _reconnect () {
+    this._reconnectTimer = null
+    this.emit('reconnect')
+    if (this.connected) this.end(() => this.connect())
+    else this.connect()
+  }
+
+  reconnect (options) {
+    const again = () => {
+      this.options.incomingStore = options ? options.incomingStore : null
+      this.options.outgoingStore = options ? options.outgoingStore : null
+      check(this.options)
+      this.incomingStore = this.options.incomingStore || new Store()
+      this.outgoingStore = this.options.outgoingStore || new Store()
+      // The next native client sends what the stores have.
+      if (!this._attempting) this._key = ''
+      this.disconnecting = false
+      this.disconnected = false
+      this._deferredReconnect = null
+      this._reconnect()
+    }
+    if (this.disconnecting && !this.disconnected) this._deferredReconnect = again
+    else again()
+    return this
+  }
+
+  // Publishing.
+
+  publish (topic, message, options, callback) {
+    if (typeof options === 'function') {
+      callback = options
+      options = null
+    }
+    if (typeof message !== 'string' && !(message instanceof Uint8Array)) {
+      if (message !== undefined && message !== null) throw payloadError(message)
+      message = EMPTY
+    }
+    if (this._checkDisconnecting(callback)) return this
+    topic = String(topic)
+    const qos = options?.qos || 0
+    const retain = options?.retain || false
+    const version5 = this.options.protocolVersion === 5
+    let section = EMPTY
+    if (version5 && options?.properties) {
+      try {
+        section = properties.encode(options.properties)
+      } catch (error) {
+        return this._tell(error, callback)
+      }
+    }
+    if (qos === 0) {
+      this._publishOnce(topic, message, section, retain, options, callback)
+      return this
+    }
+    if (qos !== 1 && qos !== 2) return this._tell(new Error('Invalid qos'), callback)
+    const id = this.messageIdProvider.allocate()
+    if (id === null) return this._tell(ofStatus(-7, 'publish'), callback)
+    const payload = typeof message === 'string' ? message : Buffer.from(message)
+    const dup = options.dup || false
+    const packet = { cmd: 'publish', topic, payload, qos, retain, messageId: id, dup }
+    if (version5) packet.properties = options.properties
+    const entry = {
+      cmd: 'publish', id, cb: callback || this.noop, volatile: false, packet, message: null
+    }
+    if (section.length) entry.message = { topic, payload, section, qos, retain }
+    this._outgoing.set(id, entry)
+    this.outgoingStore._inflights.set(id, packet)
+    if (this._native) this._outbox.put(topic, payload, section, qos, retain, entry)
+    options.cbStorePut?.()
+    this._flow()
+    return this
+  }
+
+  _publishOnce (topic, payload, section, retain, options, callback) {
+    if (this.connected) {
+      const entry = callback ? { cmd: 'publish', id: 0, cb: callback, packet: undefined } : undefined
+      this._outbox.put(topic, payload, section, 0, retain, entry)
+      return
+    }
+    if (!this.queueQoSZero) {
+      callback?.(new Error('No connection to broker'))
+      return
+    }
+    if (typeof payload !== 'string') payload = Buffer.from(payload)
+    const dup = options?.dup || false
+    const packet = { cmd: 'publish', topic, payload, qos: 0, retain, messageId: 0, dup }
+    if (this.options.protocolVersion === 5) packet.properties = options?.properties
+    const entry = { cmd: 'publish', id: 0, cb: callback, packet, message: null }
+    if (section.length) entry.message = { topic, payload, section, qos: 0, retain }
+    this._queue.add(entry)
+    if (this._native) this._outbox.put(topic, payload, section, 0, retain, entry)
+  }
+
+  publishAsync (topic, message, options) {
+    return promised((done) => this.publish(topic, message, options, done))
+  }
+
+  // Subscribing.
+
+  subscribe (topics, options, callback) {
+    if (typeof options === 'function') callback = options
+    callback = callback || this.noop
+    const version = this.options.protocolVersion
+    if (typeof topics === 'string') topics = [topics]
+    let again = false
+    if (!Array.isArray(topics) && typeof topics === 'object') {
+      again = topics.resubscribe
+      delete topics.resubscribe
+    }
+    const invalid = validateTopics(Array.isArray(topics) ? topics : Object.keys(topics))
+    if (invalid !== null) {
+      setImmediate(callback, new Error(`Invalid topic ${invalid}`))
+      return this
+    }
+    if (this._checkDisconnecting(callback)) return this
+    const byDefault = version === 5 ? { qos: 0, nl: false, rap: false, rh: 0 } : { qos: 0 }
+    options = { ...byDefault, ...(typeof options === 'function' ? null : options) }
+    const wanted = []
+    const want = (topic, one) => {
+      // The short form of old programs: {'a/b': 1}.
+      if (typeof one === 'number') one = { ...byDefault, qos: one }
+      one = one || options
+      const known = Object.prototype.hasOwnProperty.call(this._resubscribeTopics, topic)
+      if (known && this._resubscribeTopics[topic].qos >= one.qos && !again) return
+      const subscription = { topic, qos: one.qos }
+      if (version === 5) {
+        const { nl, rap, rh } = one
+        Object.assign(subscription, { nl, rap, rh, properties: options.properties })
+      }
+      wanted.push(subscription)
+    }
+    if (Array.isArray(topics)) topics.forEach((topic) => want(topic))
+    else Object.keys(topics).forEach((topic) => want(topic, topics[topic]))
+    if (!wanted.length) {
+      callback(null, [])
+      return this
+    }
+    this._subscribe(wanted, options.properties, callback)
+    return this
+  }
+
+  // Subscribes in as many packets as the program wants; `callback` hears of all of them at once.
+  _subscribe (wanted, section, callback) {
+    const size = this.options.subscribeBatchSize ?? wanted.length
+    let open = Math.ceil(wanted.length / size)
+    const finish = (error, suback) => {
+      if (open <= 0) return
+      open = error ? 0 : open - 1
+      if (open === 0) callback(error, wanted, suback)
+    }
+    for (let i = 0; i < wanted.length; i += size) {
+      const subscriptions = wanted.slice(i, i + size)
+      const id = this.messageIdProvider.allocate()
+      const packet = { cmd: 'subscribe', subscriptions, messageId: id }
+      if (section) packet.properties = section
+      if (this.options.resubscribe) this._remember(subscriptions, id)
+      this._ask({ cmd: 'subscribe', id, volatile: true, packet, cb: finish })
+    }
+  }
+
+  _remember (subscriptions, id) {
+    const topics = []
+    for (const { topic, qos, nl, rap, rh, properties: section } of subscriptions) {
+      if (!(this.options.reconnectPeriod > 0)) continue
+      this._resubscribeTopics[topic] = this.options.protocolVersion === 5
+        ? { qos, nl: nl || false, rap: rap || false, rh: rh || 0, properties: section }
+        : { qos }
+      topics.push(topic)
+    }
+    this.messageIdToTopic[id] = topics
+  }
+
+  _ask (entry) {
+    this._outgoing.set(entry.id, entry)
+    if (!this.connected) this._queue.add(entry)
+    if (this._native) this._send(entry)
+    this._flow()
+  }
+
+  subscribeAsync (topics, options) {
+    return promised((done) => this.subscribe(topics, options, done))
+  }
+
+  unsubscribe (topics, options, callback) {
+    if (typeof topics === 'string') topics = [topics]
+    if (typeof options === 'function') callback = options
+    callback = callback || this.noop
+    const invalid = validateTopics(topics)
+    if (invalid !== null) {
+      setImmediate(callback, new Error(`Invalid topic ${invalid}`))
+      return this
+    }
+    if (this._checkDisconnecting(callback)) return this
+    const id = this.messageIdProvider.allocate()
+    const packet = { cmd: 'unsubscribe', messageId: id, unsubscriptions: topics }
+    if (this.options.resubscribe) topics.forEach((topic) => delete this._resubscribeTopics[topic])
+    if (options && typeof options === 'object' && options.properties) {
+      packet.properties = options.properties
+    }
+    this._ask({ cmd: 'unsubscribe', id, volatile: true, packet, cb: callback })
+    return this
+  }
+
+  unsubscribeAsync (topics, options) {
+    return promised((done) => this.unsubscribe(topics, options, done))
+  }
+
+  _resubscribe () {
+    const { clean, protocolVersion, resubscribe } = this.options
+    const first = this._firstConnection
+    this._firstConnection = false
+    if (first || !(clean || (protocolVersion >= 4 && !this._connack.sessionPresent))) return
+    if (!resubscribe) {
+      this._resubscribeTopics = {}
+      return
+    }
+    // What the native client asks for again itself, as it was not answered.
+    const asked = new Set()
+    for (const { packet } of this._tokens.values()) {
+      packet?.subscriptions?.forEach(({ topic }) => asked.add(topic))
+    }
+    const names = Object.keys(this._resubscribeTopics).filter((name) => !asked.has(name))
+    if (!names.length) return
+    if (protocolVersion === 5) {
+      for (const name of names) {
+        const topic = this._resubscribeTopics[name]
+        const { properties: section } = topic
+        this.subscribe({ [name]: topic, resubscribe: true }, { properties: section })
+      }
+    } else {
+      const topics = Object.fromEntries(names.map((name) => [name, this._resubscribeTopics[name]]))
+      this.subscribe({ ...topics, resubscribe: true })
+    }
+  }
+
+  // Messages that match a filter, one after the other.
+  messages (topics, options) {
+    return new MessageStream(this, topics, options)
+  }
+
+  // Ending.
+
+  end (force, options, callback) {
+    if (force == null || typeof force !== 'boolean') {
+      callback = callback || options
+      options = force
+      force = false
+    }
+    if (typeof options !== 'object') {
+      callback = callback || options
+      options = null
+    }
+    if (typeof callback !== 'function') callback = this.noop
+    if (this.disconnecting) {
+      callback()
+      return this
+    }
+    this._clearReconnect()
+    this.disconnecting = true
+    const finish = () => this._leave(force, options, () => {
+      process.nextTick(() => this._closeStores(callback))
+    })
+    if (!force && this.connected && this._outgoing.size > 0) {
+      this.once('outgoingEmpty', () => setTimeout(finish, 10))
+    } else {
+      finish()
+    }
+    return this
+  }
+
+  endAsync (force, options) {
+    return promised((done) => this.end(force, options, done))
+  }
+
+  async [Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')] () {
+    await this.endAsync()
+  }
+
+  // Ends the connection, or the attempt; `done` is called when it is over.
+  _leave (force, options, done) {
+    if (force && this.options.reconnectPeriod === 0 && this.options.clean) this._flushAll()
+    if (!this._attempting) return done()
+    this._left = done
+    if (force || !this.connected) return this._cut()
+    this._outbox.flush()
+    const { reasonCode = 0, properties: section } = options ?? {}
+    try {
+      this._native.disconnect({
+        reason: reasonCode,
+        sessionExpiry: section?.sessionExpiryInterval,
+        properties: properties.encode(section, ['sessionExpiryInterval']),
+        wait: GOODBYE_MS
+      })
+    } catch (error) {
+      this.emit('error', error)
+      this._cut()
+    }
+  }
+
+  _closeStores (callback) {
+    this.disconnected = true
+    this._letGo()
+    this.incomingStore.close((first) => {
+      this.outgoingStore.close((second) => {
+        for (const stream of this._streams) stream._end()
+        this.emit('end')
+        callback(first || second)
+      })
+    })
+    if (this._deferredReconnect) this._deferredReconnect()
+    else if (this.options.reconnectPeriod === 0 || this.options.manualConnect) {
+      this.disconnecting = false
+    }
+  }
+
+  _letGo () {
+    this._native?.close()
+    this._native = null
+    this._tokens.clear()
+    this._batch = null
+    this._releaseProcess()
+  }
+
+  _cut () {
+    this._outbox.flush()
+    this._native.cut()
+  }
+
+  // The program closes the transport itself, as if it had been lost.
+  _drop () {
+    if (!this._attempting || this._left) return
+    this._left = () => {
+      this._native?.close()
+      this._native = null
+      this._tokens.clear()
+    }
+    this._cut()
+  }
+
+  removeOutgoingMessage (id) {
+    const entry = this._outgoing.get(id)
+    if (!entry) return this
+    this._forget(entry)
+    const { cb } = entry
+    entry.cb = this.noop
+    cb(new Error('Message removed'))
+    return this
+  }
+
+  reschedulePing () {}
+
+  sendPing () {
+    if (this.connected) this._native.ping()
+  }
+
+  _checkDisconnecting (callback) {
+    if (this.disconnecting) {
+      const error = new Error('client disconnecting')
+      if (callback && callback !== this.noop) callback(error)
+      else this.emit('error', error)
+    }
+    return this.disconnecting
+  }
+
+  // Tells an error of a call, soon.
+  _tell (error, callback) {
+    process.nextTick(() => callback ? callback(error) : this.emit('error', error))
+    return this
+  }
+
+  // What the native client has to say.
+
+  _drain () {
+    if (this._batch || !this._native) return
+    const buffer = this._native.drain(this._index)
+    const count = this._index[this._index.length - 1]
+    if (!count) return
+    this._batch = { buffer, next: 0, count }
+    this._go()
+  }
+
+  // Goes through the batch. A listener that throws ends the turn, and the rest comes in the next.
+  _go () {
+    const batch = this._batch
+    if (!batch || this._waits) return
+    let whole = false
+    try {
+      while (batch.next < batch.count && !this._waits && this._batch === batch) {
+        this._take(batch.buffer, batch.next++ * WORDS)
+      }
+      whole = true
+    } finally {
+      this._acknowledge()
+      if (this._batch === batch && !this._waits) {
+        if (batch.next >= batch.count) this._batch = null
+        if (!whole || batch.count === events.MAX) {
+          setImmediate(() => this._batch ? this._go() : this._drain())
+        }
+      }
+    }
+  }
+
+  _acknowledge () {
+    if (!this._unacknowledged) return
+    const count = this._unacknowledged
+    this._unacknowledged = 0
+    this._native?.acknowledge(count, 0)
+  }
+
+  _take (buffer, at) {
+    const index = this._index
+    switch (index[at] & 0xff) {
+      case KIND.MESSAGE:
+        return this._message(buffer, at)
+      case KIND.DONE:
+        return this._done(buffer, at)
+      case KIND.CONNECTED: {
+        const section = events.sectionOf(buffer, index, at)
+        return this._onConnected((index[at] & FLAG) !== 0, section)
+      }
+      case KIND.DISCONNECTED: {
+        const section = events.sectionOf(buffer, index, at)
+        const words = events.secondOf(buffer, index, at).toString()
+        return this._onDisconnected(index[at + 5], index[at + 6], section, words)
+      }
+      case KIND.CHALLENGE:
+        return this._onChallenge(events.sectionOf(buffer, index, at))
+    }
+  }
+
+  _message (buffer, at) {
+    const index = this._index
+    const version = this.options.protocolVersion
+    const packet = events.publish(buffer, index, at, version)
+    const { topic, payload } = packet
+    const acknowledged = (index[at] & events.WANTS_ACK) !== 0
+    if (version === 5 && this.options.customHandleAcks && packet.qos > 0) {
+      return this._askProgram(packet)
+    }
+    if (this.handleMessage === MqttClient.prototype.handleMessage) {
+      if (acknowledged) this._unacknowledged++
+      this.emit('message', topic, payload, packet)
+      return
+    }
+    this.emit('message', topic, payload, packet)
+    this._handle(packet, acknowledged ? 0 : undefined)
+  }
+
+  // Has the program handle a message; nothing else comes until it says that it has.
+  _handle (packet, reason) {
+    this._waits = true
+    let now = true
+    this.handleMessage(packet, (error) => {
+      if (reason !== undefined) this._answer(error, reason)
+      this._waits = false
+      if (!now) setImmediate(() => this._go())
+    })
+    now = false
+  }
+
+  _answer (error, reason) {
+    this._acknowledge()
+    if (error) this._native?.forgo()
+    else this._native?.acknowledge(1, reason)
+  }
+
+  _askProgram (packet) {
+    this._waits = true
+    let now = true
+    const go = () => {
+      this._waits = false
+      if (!now) setImmediate(() => this._go())
+    }
+    this.options.customHandleAcks(packet.topic, packet.payload, packet, (error, code) => {
+      if (typeof error === 'number') {
+        code = error
+        error = null
+      }
+      if (!error && !CUSTOM_REASONS.includes(code)) {
+        error = new Error(`Wrong reason code for ${packet.qos === 1 ? 'puback' : 'pubrec'}`)
+      }
+      if (error) {
+        this._answer(error)
+        go()
+        this.emit('error', error)
+        return
+      }
+      if (!code) this.emit('message', packet.topic, packet.payload, packet)
+      this._handle(packet, code)
+      if (!this._waits) go()
+    })
+    now = false
+  }
+
+  _onConnected (sessionPresent, section) {
+    const version = this.options.protocolVersion
+    const packet = events.packet('connack', { length: 2, sessionPresent }, section)
+    packet[version === 5 ? 'reasonCode' : 'returnCode'] = 0
+    this._connack = packet
+    this.serverProperties = section
+    this.connected = true
+    this.reconnecting = false
+    this._reconnects = 0
+    this._queue.clear()
+    this.stream._open()
+    this._before = 0
+    for (const entry of this._tokens.values()) {
+      entry.before = !entry.volatile
+      if (entry.before) this._before++
+    }
+    if (this._before === 0) this._announce()
+  }
+
+  // What was asked for before is done, so that the program hears of the connection.
+  _announce () {
+    this._before = 0
+    this._resubscribe()
+    this.emit('connect', this._connack)
+  }
+
+  _done (buffer, at) {
+    const token = this._index[at + 5]
+    const entry = this._tokens.get(token)
+    if (!entry) return
+    this._tokens.delete(token)
+    const status = this._index[at + 6] | 0
+    const before = entry.before
+    entry.before = false
+    try {
+      this._finish(entry, status, buffer, at)
+    } finally {
+      if (before && this.connected && --this._before === 0) this._announce()
+    }
+  }
+
+  _finish (entry, status, buffer, at) {
+    if (status === 0 && entry.id === 0) {
+      if (entry.cb) entry.cb()
+      return
+    }
+    // It stays with us, for the next connection.
+    if (status === -209 && entry.id) return
+    const reason = this._index[at + 7]
+    const packet = this._forget(entry)
+    const section = events.sectionOf(buffer, this._index, at)
+    if (status === 0) {
+      if (entry.cmd === 'publish') {
+        const done = packet?.qos === 2 ? { cmd: 'pubrel', qos: 2, messageId: entry.id } : packet
+        entry.cb(null, done)
+      } else {
+        this._answered(entry, [...events.secondOf(buffer, this._index, at)], section)
+      }
+    } else if (entry.cmd === 'publish' && reason >= 0x80) {
+      const cmd = packet?.qos === 2 ? 'pubrec' : 'puback'
+      const answer = events.packet(cmd, { messageId: entry.id, reasonCode: reason }, section)
+      entry.cb?.(new ErrorWithReasonCode(`Publish error: ${ReasonCodes[reason]}`, reason), answer)
+    } else {
+      const lost = status === -102 || status === -209
+      entry.cb?.(lost ? new Error('Connection closed') : ofStatus(status, entry.cmd))
+    }
+    this._afterAnswer()
+  }
+
+  _afterAnswer () {
+    if (this._outgoing.size !== 0) return
+    this._flow()
+    if (this.disconnecting) this.emit('outgoingEmpty')
+  }
+
+  _answered (entry, granted, section) {
+    const { cmd, id, packet: { subscriptions: wanted } } = entry
+    const version5 = this.options.protocolVersion === 5
+    const packet = events.packet(cmd === 'subscribe' ? 'suback' : 'unsuback', { messageId: id }, section)
+    packet.length = 2 + granted.length
+    if (cmd === 'unsubscribe') {
+      if (version5) packet.granted = granted
+      else packet.length = 2
+      entry.cb(null, packet)
+      return
+    }
+    packet.granted = granted
+    const topics = this.messageIdToTopic[id]
+    delete this.messageIdToTopic[id]
+    const refused = granted.find((code) => code >= 0x80)
+    if (refused !== undefined) {
+      topics?.forEach((topic) => delete this._resubscribeTopics[topic])
+      entry.cb(new ErrorWithSubackPacket(`Subscribe error: ${ReasonCodes[refused]}`, packet), packet)
+      return
+    }
+    granted.forEach((code, i) => { wanted[i].qos = code })
+    entry.cb(null, packet)
+  }
+
+  // It is no longer under way. Returns what the store had of it.
+  _forget ({ id }) {
+    this._outgoing.delete(id)
+    this.messageIdProvider.deallocate(id)
+    const kept = this.outgoingStore._inflights
+    const packet = kept.get(id)
+    kept.delete(id)
+    return packet
+  }
+
+  _fail (entry, error) {
+    this._forget(entry)
+    this._queue.delete(entry)
+    if (entry.cb && entry.cb !== this.noop) entry.cb(error)
+    else this.emit('error', error)
+    this._afterAnswer()
+  }
+
+  // The native client did not take a message.
+  _refused (entry, status) {
+    const error = ofStatus(status, 'publish')
+    if (entry) this._fail(entry, error)
+    else this.emit('error', error)
+  }
+
+  _onDisconnected (cause, reason, section, words) {
+    this._attempting = false
+    this.connected = false
+    this._before = 0
+    this._unacknowledged = 0
+    this.serverProperties = undefined
+    const left = this._left
+    this._left = null
+    if (cause === CAUSE.DISCONNECT) {
+      const packet = events.packet('disconnect', { reasonCode: reason }, section)
+      this.emit('disconnect', packet)
+    }
+    if (!this.disconnecting) this._explain(cause, reason, words)
+    if (!this.disconnecting || this.options.reconnectPeriod > 0) this._flushVolatile()
+    if (!this._reconnectTimer) this._releaseProcess()
+    this.stream._close()
+    try {
+      left?.()
+      this._setUpReconnect()
+    } finally {
+      if (!this._attempting) this._releaseProcess()
+      this.emit('close')
+    }
+  }
+
+  // Why it has ended, as an error, if it is one.
+  _explain (cause, reason, words) {
+    switch (cause) {
+      case CAUSE.UNREACHABLE:
+      case CAUSE.FAILED: {
+        const failure = this._native.failure()
+        if (failure) this.emit('error', ofFailure(failure))
+        break
+      }
+      case CAUSE.CONNECT_TIMEOUT:
+        this._setUpReconnect()
+        this.emit('error', new Error('connack timeout'))
+        break
+      case CAUSE.SILENT:
+        this._setUpReconnect()
+        this.emit('error', new Error('Keepalive timeout'))
+        break
+      case CAUSE.REFUSED: {
+        const code = this.options.protocolVersion === 5 ? reason : v3Code(reason)
+        this._suppressed = !this.options.reconnectOnConnackError
+        const text = `Connection refused: ${ReasonCodes[code]}`
+        this.emit('error', new ErrorWithReasonCode(text, code))
+        break
+      }
+      case CAUSE.VIOLATION:
+        this._setUpReconnect()
+        this.emit('error', new ErrorWithReasonCode(`Protocol error: ${words}`, reason))
+    }
+  }
+
+  _onChallenge (section) {
+    const packet = events.packet('auth', { reasonCode: 0x18 }, section)
+    this.handleAuth(packet, (error, answer) => {
+      if (error) return this.emit('error', error)
+      if (!answer) return
+      const data = answer.properties?.authenticationData
+      this._native.authenticate(data === undefined ? EMPTY : Buffer.from(data))
+    })
+  }
+
+  // Whoever waits for an answer that was under way will not have one.
+  _flushVolatile () {
+    for (const [id, entry] of this._outgoing) {
+      if (!entry.volatile || this._queue.has(entry)) continue
+      this._outgoing.delete(id)
+      const { cb } = entry
+      entry.cb = this.noop
+      if (entry.cmd === 'subscribe') {
+        cb(new ErrorWithSubackPacket('Connection closed', undefined), undefined)
+      } else {
+        cb(new Error('Connection closed'))
+      }
+    }
+  }
+
+  _flushAll () {
+    for (const [id, entry] of this._outgoing) {
+      this._outgoing.delete(id)
+      const { cb } = entry
+      entry.cb = this.noop
+      cb(new Error('Connection closed'))
+    }
+  }
+
+  // Stops reading while a stream of messages is full, unless an answer is waited for, which would
+  // come the same way.
+  _flow () {
+    if (!this._streams.size || !this._native) return
+    const full = [...this._streams].some((stream) => stream._full)
+    this._native.setReading(!full || this._outgoing.size > 0)
+  }
+}
+
+function payloadError (message) {
+  const kind = message === null ? 'null' : typeof message
+  return new TypeError(
+    `The payload must be a string, a Buffer or a Uint8Array, but it is of type ${kind}`
+  )
+}
+
+// The payload of SUBSCRIBE. MQTT 5.0 §3.8.3.
+function subscriptions (wanted) {
+  const parts = []
+  for (const { topic, qos, nl, rap, rh } of wanted) {
+    const filter = Buffer.from(topic)
+    const head = Buffer.alloc(2)
+    head.writeUInt16BE(filter.length)
+    const options = (qos || 0) | (nl ? 4 : 0) | (rap ? 8 : 0) | ((rh || 0) << 4)
+    parts.push(head, filter, Buffer.from([options]))
+  }
+  return Buffer.concat(parts)
+}
+
+// The return code of CONNACK in 3.x for a Reason Code.
+function v3Code (reason) {
+  return { 0x84: 1, 0x85: 2, 0x88: 3, 0x86: 4, 0x87: 5 }[reason] ?? 3
+}
+
+function promised (start) {
+  return new Promise((resolve, reject) => {
+    start((error, result) => error ? reject(error) : resolve(result))
+  })
+}
+
+module.exports = { MqttClient }

@@ -1,0 +1,184 @@
+'use strict'
+// Options as programs give them: what `connect` makes of its arguments, what cannot be honoured,
+// and what the native client is told.
+
+const { parse } = require('node:url')
+const properties = require('./properties.cjs')
+const { Store, DefaultMessageIdProvider, UniqueMessageIdProvider } = require('./store.cjs')
+const { unsupported } = require('./errors.cjs')
+
+const DEFAULTS = {
+  keepalive: 60,
+  reschedulePings: true,
+  protocolId: 'MQTT',
+  protocolVersion: 4,
+  reconnectPeriod: 1000,
+  connectTimeout: 30 * 1000,
+  clean: true,
+  resubscribe: true,
+  subscribeBatchSize: null,
+  writeCache: true,
+  timerVariant: 'auto'
+}
+
+const SECURE = { mqtt: 'mqtts', ws: 'wss', wx: 'wxs', ali: 'alis' }
+const NOT_THERE = ['mqtts', 'ssl', 'tls', 'ws', 'wss', 'wx', 'wxs', 'ali', 'alis']
+
+function secureProtocol (protocol) {
+  if (!protocol) throw new Error('Missing secure protocol key')
+  if (Object.values(SECURE).includes(protocol)) return protocol
+  if (!SECURE[protocol]) throw new Error(`Unknown protocol for secure connection: "${protocol}"!`)
+  return SECURE[protocol]
+}
+
+// The options of connect(url, options), connect(url) and connect(options). If there is a URL they
+// are a new object, which the client keeps; what the program gives wins over the URL.
+function ofArguments (url, options) {
+  if (typeof url === 'object' && !options) {
+    options = url
+    url = ''
+  }
+  options = options || {}
+  if (url && typeof url === 'string') {
+    // As programs have it: this parser takes what the newer one refuses.
+    const parsed = parse(url, true)
+    const { hostname: host, query, auth, protocol, path } = parsed
+    const port = parsed.port == null ? {} : { port: Number(parsed.port) }
+    options = { ...port, host, query, auth, protocol, path, ...options }
+    if (!options.protocol) throw new Error('Missing protocol')
+    options.protocol = options.protocol.replace(/:$/, '')
+  }
+  options.unixSocket = options.unixSocket || options.protocol?.includes('+unix')
+  if (options.unixSocket) throw unsupported('unix sockets are not supported yet')
+  if (!options.protocol?.startsWith('ws') && !options.protocol?.startsWith('wx')) delete options.path
+  if (options.auth) {
+    const both = options.auth.match(/^(.+):(.+)$/)
+    options.username = both ? both[1] : options.auth
+    if (both) options.password = both[2]
+  }
+  if (typeof options.query?.clientId === 'string') options.clientId = options.query.clientId
+  if (options.cert && options.key) options.protocol = secureProtocol(options.protocol)
+  if (options.protocol && options.protocol !== 'tcp' && !NOT_THERE.includes(options.protocol)) {
+    options.protocol = 'mqtt'
+  }
+  options.protocol ??= 'mqtt'
+  if (options.clean === false && !options.clientId) {
+    throw new Error('Missing clientId for unclean clients')
+  }
+  options.defaultProtocol = options.protocol
+  check(options)
+  return options
+}
+
+// Refuses what cannot be honoured.
+function check (options) {
+  const protocols = [options.protocol, ...(options.servers ?? []).map((server) => server.protocol)]
+  for (const protocol of protocols) {
+    if (NOT_THERE.includes(protocol)) {
+      throw unsupported(`protocol '${protocol}' is not supported yet: only mqtt and tcp are`)
+    }
+  }
+  if (options.socksProxy ?? process.env.MQTTJS_SOCKS_PROXY) {
+    throw unsupported('SOCKS proxies are not supported')
+  }
+  if (options.authPacket) throw unsupported('option authPacket is not supported: use handleAuth')
+  for (const name of ['incomingStore', 'outgoingStore']) {
+    if (options[name] && !(options[name] instanceof Store)) {
+      throw unsupported(`option ${name}: only the in-memory Store of this package is supported`)
+    }
+  }
+  const provider = options.messageIdProvider
+  if (provider && !(provider instanceof DefaultMessageIdProvider) &&
+    !(provider instanceof UniqueMessageIdProvider)) {
+    throw unsupported('option messageIdProvider: only the providers of this package are supported')
+  }
+  if (![3, 4, 5].includes(options.protocolVersion ?? 4)) {
+    throw unsupported(`protocolVersion ${options.protocolVersion} is none of 3, 4 and 5`)
+  }
+}
+
+function bytes (value, name) {
+  if (value === undefined || value === null) return properties.EMPTY
+  if (typeof value === 'string') return Buffer.from(value)
+  if (value instanceof Uint8Array) return value
+  throw new Error(`Invalid ${name}`)
+}
+
+function server ({ hostname, host, port }) {
+  const name = hostname || host || 'localhost'
+  return name.includes(':') ? `[${name}]:${port || 1883}` : `${name}:${port || 1883}`
+}
+
+function will ({ topic, payload, qos, retain, properties: section }, version) {
+  return {
+    topic: String(topic),
+    payload: bytes(payload, 'will payload'),
+    qos: qos || 0,
+    retain: Boolean(retain),
+    properties: version === 5 ? properties.encode(section, ['willDelayInterval']) : properties.EMPTY,
+    delay: (version === 5 && section?.willDelayInterval) || 0
+  }
+}
+
+// Session Expiry Interval: for 3.x that of Clean Session.
+function sessionExpiry (options, version, given) {
+  if (version === 5) return given.sessionExpiryInterval ?? 0
+  return options.clean ? 0 : 0xffffffff
+}
+
+const KNOWN = [
+  'sessionExpiryInterval',
+  'receiveMaximum',
+  'maximumPacketSize',
+  'topicAliasMaximum',
+  'requestResponseInformation',
+  'requestProblemInformation',
+  'authenticationMethod',
+  'authenticationData'
+]
+
+// What the native client is told.
+function settings (options) {
+  check(options)
+  const version = options.protocolVersion
+  const given = (version === 5 && options.properties) || {}
+  const outAliases = options.autoUseTopicAlias || options.autoAssignTopicAlias
+  const method = given.authenticationMethod
+  const receive = given.receiveMaximum
+  const authenticationData = given.authenticationData
+  return {
+    servers: options.servers ? options.servers.map(server) : [server(options)],
+    clientId: String(options.clientId),
+    version,
+    clean: Boolean(options.clean),
+    sessionExpiry: sessionExpiry(options, version, given),
+    keepAlive: Number(options.keepalive),
+    connectTimeout: Number(options.connectTimeout),
+    ...credentials(options),
+    will: options.will ? will(options.will, version) : undefined,
+    authenticationMethod: method ?? undefined,
+    authenticationData: authenticationData ? bytes(authenticationData) : undefined,
+    userProperties: properties.encode(given, KNOWN),
+    requestResponseInformation: Boolean(given.requestResponseInformation),
+    requestProblemInformation: given.requestProblemInformation !== false,
+    receiveMaximum: Number.isInteger(receive) && receive > 0 && receive < 65536 ? receive : 65535,
+    maximumPacketSize: given.maximumPacketSize ?? 0,
+    topicAliasMaximum: given.topicAliasMaximum > 0xffff ? 0 : given.topicAliasMaximum ?? 0,
+    topicAliasOut: outAliases ? 65535 : 0,
+    // The face does that, as MQTT.js does.
+    resubscribe: false,
+    queueMessages: Number.MAX_SAFE_INTEGER,
+    queueBytes: options.queueBytesMax ?? 2 ** 30,
+    inFlight: 65535
+  }
+}
+
+// User Name and Password.
+function credentials ({ username, password }) {
+  return {
+    userName: username === undefined || username === null ? undefined : String(username),
+    password: password === undefined || password === null ? undefined : bytes(password, 'password')
+  }
+}
+
+module.exports = { DEFAULTS, ofArguments, check, settings, credentials, bytes }
