@@ -109,12 +109,20 @@ impl Identifiers {
         }
     }
 
-    pub(super) fn add(&mut self, id: u32) {
-        *self = match (&*self, id) {
-            (_, 0) => return,
-            (Identifiers::None, id) => Identifiers::One(id),
-            (some, id) => Identifiers::Many(some.as_slice().iter().copied().chain([id]).collect()),
-        };
+    /// The identifier of one subscription; 0: it has none.
+    pub(super) fn one(id: u32) -> Identifiers {
+        if id == 0 { Identifiers::None } else { Identifiers::One(id) }
+    }
+}
+
+impl<'a> FromIterator<&'a u32> for Identifiers {
+    fn from_iter<I: IntoIterator<Item = &'a u32>>(ids: I) -> Identifiers {
+        let ids: Vec<u32> = ids.into_iter().copied().collect();
+        match ids[..] {
+            [] => Identifiers::None,
+            [id] => Identifiers::One(id),
+            _ => Identifiers::Many(ids.into()),
+        }
     }
 }
 

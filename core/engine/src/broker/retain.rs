@@ -48,8 +48,7 @@ impl Shard {
     ) {
         let Some(session) = self.tables.sessions.at(index) else { return };
         let full = session.queue.len() >= self.shared.config.queue_messages_max;
-        let mut identifiers = Identifiers::None;
-        identifiers.add(identifier);
+        let identifiers = Identifiers::one(identifier);
         let shared = Arc::clone(&self.shared);
         let tables = &mut self.tables;
         shared.retained().matches(filter, &mut |stored| {

@@ -12,8 +12,9 @@ use super::Shared;
 use super::parcel::{Audience, Identifiers, Target};
 use crate::topic::{Hit, Subscriber};
 
-/// Topics remembered at most.
+/// Topics remembered at most, and bytes of them and their targets.
 const ROUTES_MAX: usize = 16 * 1024;
+const ROUTES_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Who gets the messages of one topic.
 #[derive(Debug, Default)]
@@ -23,7 +24,7 @@ pub(super) struct Route {
     pub(super) local: Vec<Target>,
     /// Sessions of other shards, by shard.
     pub(super) remote: Vec<(u16, Arc<[Target]>)>,
-    /// Shared subscriptions, of each of which one member gets it.
+    /// Shared subscriptions, of each of which one member gets it; in order of their numbers.
     pub(super) groups: Vec<Turns>,
 }
 
@@ -48,6 +49,21 @@ impl Route {
         self.local.is_empty() && self.remote.is_empty() && self.groups.is_empty()
     }
 
+    /// The turns of one shared subscription.
+    pub(super) fn group(&mut self, group: u32) -> Option<&mut Turns> {
+        let at = self.groups.binary_search_by_key(&group, |turns| turns.group).ok()?;
+        self.groups.get_mut(at)
+    }
+
+    /// Bytes that it takes, about.
+    fn size(&self) -> usize {
+        let remote: usize = self.remote.iter().map(|(_, targets)| targets.len()).sum();
+        let members: usize = self.groups.iter().map(|turns| turns.members.len()).sum();
+        size_of::<Route>()
+            + (self.local.len() + remote + members) * size_of::<Target>()
+            + self.groups.len() * size_of::<Turns>()
+    }
+
     fn fill(&mut self, topic: &str, shared: &Shared, here: u16) {
         let mut all = core::mem::take(&mut self.local);
         all.clear();
@@ -66,14 +82,14 @@ impl Route {
                         some.iter().map(|member| target(&member.subscriber, group.id)).collect();
                     if !members.is_empty() {
                         let next = turns
-                            .iter()
-                            .find(|old| old.group == group.id)
-                            .map_or(0, |old| old.next % members.len());
+                            .binary_search_by_key(&group.id, |old| old.group)
+                            .map_or(0, |at| turns[at].next % members.len());
                         self.groups.push(Turns { group: group.id, members, next });
                     }
                 }
             });
         }
+        self.groups.sort_unstable_by_key(|turns| turns.group);
         merge(&mut all);
         if all.iter().any(|target| target.session.shard != here) {
             all.sort_by_key(|target| target.session.shard);
@@ -89,15 +105,13 @@ impl Route {
 }
 
 fn target(subscriber: &Subscriber, group: u32) -> Target {
-    let mut identifiers = Identifiers::None;
-    identifiers.add(subscriber.identifier);
     Target {
         session: subscriber.session,
         qos: subscriber.options.qos,
         audience: if subscriber.options.no_local { Audience::Others } else { Audience::All },
         retain_as_published: subscriber.options.retain_as_published,
         group,
-        identifiers,
+        identifiers: Identifiers::one(subscriber.identifier),
     }
 }
 
@@ -122,15 +136,17 @@ fn merge(all: &mut Vec<Target>) {
         all.append(&mut own);
     }
     all.sort_by_key(|target| (target.session, target.audience));
+    let same = |a: &Target, b: &Target| (a.session, a.audience) == (b.session, b.audience);
+    for run in all.chunk_by_mut(same).filter(|run| run.len() > 1) {
+        // All at once: a session may have very many subscriptions that match.
+        run[0].identifiers = run.iter().flat_map(|target| target.identifiers.as_slice()).collect();
+    }
     all.dedup_by(|again, first| {
-        if (again.session, again.audience) != (first.session, first.audience) {
+        if !same(again, first) {
             return false;
         }
         first.qos = first.qos.max(again.qos);
         first.retain_as_published |= again.retain_as_published;
-        for &id in again.identifiers.as_slice() {
-            first.identifiers.add(id);
-        }
         true
     });
 }
@@ -140,26 +156,91 @@ fn merge(all: &mut Vec<Target>) {
 pub(super) struct Routes {
     here: u16,
     known: HashMap<Box<str>, Route, FixedState>,
+    /// Bytes of all of them, about.
+    bytes: usize,
 }
 
 impl Routes {
     pub(super) fn new(here: u16, seed: u64) -> Routes {
-        Routes { here, known: HashMap::with_hasher(FixedState::with_seed(seed)) }
+        Routes { here, known: HashMap::with_hasher(FixedState::with_seed(seed)), bytes: 0 }
     }
 
     /// The route of a topic as of now.
     #[inline]
     pub(super) fn get(&mut self, topic: &str, shared: &Shared) -> &mut Route {
         if !self.known.contains_key(topic) {
-            if self.known.len() >= ROUTES_MAX {
+            if self.known.len() >= ROUTES_MAX || self.bytes > ROUTES_BYTES_MAX {
                 self.known.clear();
+                self.bytes = 0;
             }
             self.known.insert(topic.into(), Route::default());
+            self.bytes += topic.len() + Route::default().size();
         }
         let route = self.known.get_mut(topic).expect("it was just put there");
         if route.generation != shared.generation() {
+            let before = route.size();
             route.fill(topic, shared, self.here);
+            self.bytes = self.bytes - before + route.size();
         }
         route
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libmqtt_codec::{SubscriptionOptions, TopicFilter};
+
+    use super::*;
+    use crate::broker::BrokerConfig;
+    use crate::topic::SessionKey;
+
+    fn subscribe(shared: &Shared, filter: &str, session: u32, identifier: u32) {
+        let session = SessionKey { shard: 0, index: session, generation: 0 };
+        let options = SubscriptionOptions::default();
+        let subscriber = Subscriber { session, options, identifier };
+        shared.index_mut().subscribe(TopicFilter::new(filter).unwrap(), subscriber, true);
+        shared.index_changed();
+    }
+
+    #[test]
+    fn remembered_routes_are_bounded_in_bytes() {
+        let shared = Shared::new(BrokerConfig::default(), 1, 7);
+        (0..100).for_each(|session| subscribe(&shared, "#", session, 0));
+        let mut routes = Routes::new(0, 7);
+        let mut most = 0;
+        for n in 0..3000 {
+            let topic = format!("{n}{}", "x".repeat(60_000));
+            assert_eq!(routes.get(&topic, &shared).local.len(), 100);
+            let bytes: usize = routes.known.iter().map(|(key, it)| key.len() + it.size()).sum();
+            if n % 100 == 0 {
+                assert_eq!(routes.bytes, bytes);
+            }
+            most = most.max(routes.bytes);
+        }
+        assert!((ROUTES_BYTES_MAX..ROUTES_BYTES_MAX + 100_000).contains(&most), "{most}");
+    }
+
+    /// With quadratic work this would take minutes.
+    #[test]
+    fn very_many_subscriptions_of_one_session_that_match_are_merged() {
+        let shared = Shared::new(BrokerConfig::default(), 1, 7);
+        let filter = |n: u32| -> String {
+            let levels: Vec<_> =
+                (0..16).map(|bit| if n >> bit & 1 > 0 { "+" } else { "a" }).collect();
+            levels.join("/")
+        };
+        for n in 0..1 << 16 {
+            subscribe(&shared, &filter(n), 1, n + 1);
+            subscribe(&shared, &format!("$share/{n}/a/#"), 2, 0);
+        }
+        let mut routes = Routes::new(0, 7);
+        for _ in 0..2 {
+            let route = routes.get(&filter(0), &shared);
+            let mut identifiers = route.local[0].identifiers.as_slice().to_vec();
+            identifiers.sort_unstable();
+            assert!(route.local.len() == 1 && identifiers.iter().copied().eq(1..=1 << 16));
+            assert_eq!(route.groups.len(), 1 << 16);
+            shared.index_changed();
+        }
     }
 }

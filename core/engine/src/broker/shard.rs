@@ -606,9 +606,7 @@ impl Shard {
         }
         let mut parcel = Parcel::from_stored(stored);
         let route = self.routes.get(parcel.publish.topic, &self.shared);
-        let Some(turns) = route.groups.iter_mut().find(|turns| turns.group == group) else {
-            return;
-        };
+        let Some(turns) = route.group(group) else { return };
         let target = turns.take();
         if target.session.shard == self.which {
             self.tables.begin();
