@@ -457,9 +457,27 @@ impl Shard {
             let batch = core::mem::replace(&mut self.peers[to], next);
             return Some(BrokerOutput::Peer(ShardId(to as u16), batch));
         }
+        if self.timers.is_due_for_sweep() {
+            self.sweep_timers();
+        }
         self.tables.stats.sessions = self.tables.sessions.len() as u64;
         self.shared.publish_stats(self.which, &self.tables.stats);
         None
+    }
+
+    /// Forgets the deadlines of links and sessions that have gone or have got others: who comes
+    /// and goes in a loop must not leave one each time, due in years.
+    fn sweep_timers(&mut self) {
+        let (links, sessions) = (&self.tables.links, &self.tables.sessions);
+        self.timers.sweep(|at, timer| match *timer {
+            Timer::Link(LinkId { index, generation }) => {
+                links.get(index, generation).is_some_and(|link| link.armed == at)
+            }
+            Timer::Session(SessionKey { index, generation, .. }) => {
+                sessions.get(index, generation).is_some_and(|session| session.armed == Some(at))
+            }
+            Timer::Held | Timer::Sys | Timer::Sweep => true,
+        });
     }
 
     /// Output: bytes that wait for this link's transport.
@@ -646,5 +664,34 @@ const HELD_INTERVAL: core::time::Duration = core::time::Duration::from_millis(5)
 impl core::fmt::Debug for Shard {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         f.debug_struct("Shard").field("which", &self.which).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::NoHooks;
+    use crate::broker::BrokerConfig;
+
+    #[test]
+    fn clients_that_come_and_go_leave_no_deadlines() {
+        let mut now = Instant::from_nanos(1);
+        let shared = Shared::new(BrokerConfig::default(), 1, 7);
+        let mut shard = Shard::new(shared, ShardId(0), Box::new(NoHooks), 1, now);
+        // Clean Start, Keep Alive of 18 hours, Session Expiry Interval of 100 years.
+        let connect = b"\x10\x13\0\x04MQTT\x05\x02\xFF\xFF\x05\x11\xBC\x00\x00\x00\0\x01c";
+        let mut most = 0;
+        for _ in 0..20_000 {
+            let link = shard.handle_accept(now, LinkInfo::default());
+            shard.handle_data(now, link, connect);
+            while shard.poll_output().is_some() {}
+            now = now + core::time::Duration::from_secs(11); // CONNECT was long ago
+            shard.handle_timeout(now);
+            shard.handle_closed(now, link, Closed::Peer);
+            while shard.poll_output().is_some() {}
+            most = most.max(shard.timers.len());
+        }
+        assert_eq!(shard.tables.stats.connections_total, 20_000);
+        assert!((100..1100).contains(&most), "{most} deadlines for one session");
     }
 }
