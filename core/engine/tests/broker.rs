@@ -3,6 +3,7 @@
 mod broker {
     mod cluster;
     mod hooks;
+    mod hostile;
     mod queues;
     mod shards;
 }

@@ -248,6 +248,10 @@ impl Shard {
         version: Version,
         frame: &Frame<'_>,
     ) -> Next {
+        if frame.packet_type() == Some(PacketType::Connect) {
+            // Whatever is in it. v5 [MQTT-3.1.0-2] v311 [MQTT-3.1.0-2]
+            return self.refuse(now, link, Reason::ProtocolError, "packet out of place");
+        }
         let packet = match frame.decode(version, Side::Client) {
             Ok(packet) => packet,
             Err(error) => return self.violation(now, link, error),
@@ -266,7 +270,7 @@ impl Shard {
             }
             Packet::Disconnect(disconnect) => self.handle_disconnect(now, link, &disconnect),
             Packet::Auth(auth) => self.handle_reauthenticate(now, link, &auth, frame),
-            // v5 [MQTT-3.1.0-2] v311 [MQTT-3.1.0-2]; the others only a server sends.
+            // Only a server sends the others.
             Packet::Connect(_)
             | Packet::ConnAck(_)
             | Packet::SubAck(_)
