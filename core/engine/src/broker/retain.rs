@@ -27,9 +27,12 @@ impl Shard {
         let bytes = stored.size();
         let config = &self.shared.config;
         let mut retained = self.shared.retained_mut();
-        let full = retained.len() >= config.retained_max
-            || retained.bytes() + bytes > config.retained_bytes_max;
-        if full && retained.get(topic).is_none() {
+        // A message that replaces a larger one always fits.
+        let before = retained.get(topic).map(|before| before.size());
+        let more = bytes.saturating_sub(before.unwrap_or(0));
+        let full = (before.is_none() && retained.len() >= config.retained_max)
+            || (more > 0 && retained.bytes() + more > config.retained_bytes_max);
+        if full {
             drop(retained);
             self.tables.stats.publish_dropped += 1;
             return;
@@ -47,16 +50,20 @@ impl Shard {
         identifier: u32,
     ) {
         let Some(session) = self.tables.sessions.at(index) else { return };
-        let full = session.queue.len() >= self.shared.config.queue_messages_max;
+        let config = &self.shared.config;
+        if session.queue.len() >= config.queue_messages_max
+            || session.queue_bytes >= config.queue_bytes_max
+        {
+            // Without counting what is dropped: a SUBSCRIBE may have millions of filters, each of
+            // which matches all there is.
+            self.tables.stats.publish_dropped += 1;
+            return;
+        }
         let identifiers = Identifiers::one(identifier);
         let shared = Arc::clone(&self.shared);
         let tables = &mut self.tables;
         shared.retained().matches(filter, &mut |stored| {
             if stored.expired(now) {
-                return;
-            }
-            if full {
-                tables.stats.publish_dropped += 1;
                 return;
             }
             let terms = Terms {

@@ -1,9 +1,12 @@
 //! Clients that mean harm.
 
 use libmqtt_engine::broker::BrokerConfig;
-use libmqtt_engine::codec::{Connect, Version};
+use libmqtt_engine::codec::{
+    Connect, Packet, PacketId, Properties, Publish, QoS, Subscribe, Subscription,
+    SubscriptionOptions, SubscriptionsBuf, Version,
+};
 
-use super::cluster::{Cluster, client};
+use super::cluster::{Cluster, client, message};
 
 #[test]
 fn a_second_connect_is_told_a_protocol_error_whatever_is_in_it() {
@@ -19,4 +22,53 @@ fn a_second_connect_is_told_a_protocol_error_whatever_is_in_it() {
         assert!(cluster.is_closed(again));
         assert_eq!(cluster.received(again), ["Disconnect"], "{connect:02x?}");
     }
+}
+
+#[test]
+fn retained_messages_that_grow_stay_within_the_bytes_allowed() {
+    let retained_bytes_max = 100_000;
+    let config = BrokerConfig { retained_bytes_max, ..BrokerConfig::default() };
+    let mut cluster = Cluster::new(1, config);
+    let flooder = cluster.connect(client("flooder"));
+    let large = "x".repeat(20_000);
+    for payload in ["x", &large, "y", &large] {
+        for topic in ["a", "b", "c", "d", "e", "f", "g", "h", "i"] {
+            let publish = Publish { retain: true, ..message(topic, payload, QoS::AtMostOnce) };
+            cluster.send(flooder, &Packet::Publish(publish));
+            let stats = cluster.stats();
+            assert!(stats.retained_bytes <= retained_bytes_max as u64, "{stats:?}");
+        }
+    }
+    let stats = cluster.stats();
+    assert_eq!(stats.retained, 9);
+    assert!(stats.retained_bytes > 80_000 && stats.publish_dropped == 10, "{stats:?}");
+}
+
+/// With work for filters times messages this would take minutes.
+#[test]
+fn a_subscribe_of_very_many_filters_is_not_sent_all_retained_messages_for_each() {
+    let mut cluster = Cluster::new(1, BrokerConfig::default());
+    let flooder = cluster.connect(client("flooder"));
+    for n in 0..2000 {
+        let topic = format!("t/{n}");
+        let publish = Publish { retain: true, ..message(&topic, "x", QoS::AtMostOnce) };
+        cluster.send(flooder, &Packet::Publish(publish));
+    }
+    cluster.block(flooder, true);
+    let mut filters = SubscriptionsBuf::new();
+    for _ in 0..100_000 {
+        let options = SubscriptionOptions::default();
+        filters.push(Subscription { filter: "#", options }).unwrap();
+    }
+    cluster.send(
+        flooder,
+        &Packet::Subscribe(Subscribe {
+            packet_id: PacketId::MIN,
+            properties: Properties::EMPTY,
+            subscriptions: filters.view(),
+        }),
+    );
+    let stats = cluster.stats();
+    assert!((90_000..110_000).contains(&stats.queued_messages), "{stats:?}");
+    assert_eq!(stats.subscriptions, 1);
 }
