@@ -170,24 +170,27 @@ impl Tables {
     /// Queues a message within the session's bounds, and says whether it was kept.
     fn enqueue(&mut self, index: u32, queued: Queued) -> bool {
         let config = &self.shared.config;
-        let Some(session) = self.sessions.at_mut(index) else { return false };
+        let (messages_max, bytes_max) = (config.queue_messages_max, config.queue_bytes_max);
+        let Some(session) = self.sessions.at(index) else { return false };
         let size = queued.stored.size();
-        let full = session.queue.len() >= config.queue_messages_max
-            || session.queue_bytes + size > config.queue_bytes_max;
+        let full = |session: &Session| {
+            session.queue.len() >= messages_max || session.queue_bytes + size > bytes_max
+        };
         let overload = self.shared.backlog.load(Ordering::Relaxed) > config.backlog_bytes_max
             && config.overload == Overload::Drop;
-        if full || overload {
+        let oldest = full(session)
+            && config.queue_full == QueueFull::DropOldest
+            && queued.terms.qos != QoS::AtMostOnce
+            && size <= bytes_max
+            && messages_max > 0;
+        if (full(session) || overload) && !oldest {
             self.stats.publish_dropped += 1;
-            let oldest = full
-                && config.queue_full == QueueFull::DropOldest
-                && queued.terms.qos != QoS::AtMostOnce;
-            if !oldest {
-                return false;
-            }
-            if let Some(dropped) = session.pop() {
-                self.stats.queued_messages -= 1;
-                self.forget(dropped.stored.size());
-            }
+            return false;
+        }
+        // A large one takes the place of several.
+        while self.sessions.at(index).is_some_and(full) {
+            self.dequeue(index);
+            self.stats.publish_dropped += 1;
         }
         self.keep(index, queued);
         true

@@ -1,6 +1,6 @@
 //! Clients that mean harm.
 
-use libmqtt_engine::broker::BrokerConfig;
+use libmqtt_engine::broker::{BrokerConfig, QueueFull};
 use libmqtt_engine::codec::{
     Connect, Packet, PacketId, Properties, Publish, QoS, Subscribe, Subscription,
     SubscriptionOptions, SubscriptionsBuf, Version,
@@ -42,6 +42,33 @@ fn retained_messages_that_grow_stay_within_the_bytes_allowed() {
     let stats = cluster.stats();
     assert_eq!(stats.retained, 9);
     assert!(stats.retained_bytes > 80_000 && stats.publish_dropped == 10, "{stats:?}");
+}
+
+#[test]
+fn a_large_message_takes_the_place_of_as_many_old_ones_as_it_needs() {
+    let config = BrokerConfig {
+        queue_bytes_max: 100_000,
+        queue_full: QueueFull::DropOldest,
+        ..BrokerConfig::default()
+    };
+    let mut cluster = Cluster::new(1, config);
+    let absent = cluster.connect(Connect { clean_start: false, ..client("absent") });
+    cluster.subscribe(absent, "t", QoS::AtLeastOnce);
+    cluster.cut(absent);
+    let publisher = cluster.connect(client("publisher"));
+    for n in 0..200 {
+        cluster.publish(publisher, "t", &n.to_string(), QoS::AtLeastOnce);
+    }
+    for _ in 0..20 {
+        cluster.publish(publisher, "t", &"x".repeat(40_000), QoS::AtLeastOnce);
+        let stats = cluster.stats();
+        assert!((40_000..=100_000).contains(&stats.queued_bytes), "{stats:?}");
+    }
+    let before = cluster.stats();
+    cluster.publish(publisher, "t", &"x".repeat(100_000), QoS::AtLeastOnce);
+    let after = cluster.stats();
+    assert_eq!(after.queued_messages, before.queued_messages, "one too large for all drops none");
+    assert_eq!(after.publish_dropped, before.publish_dropped + 1);
 }
 
 /// With work for filters times messages this would take minutes.
