@@ -193,6 +193,7 @@ fn actor(rng: &mut Rng, number: usize) -> ActorPlan {
 
 /// A random action of a participant.
 #[derive(Clone, Debug)]
+#[allow(missing_docs)] // the fields say what they are
 pub enum Act {
     /// Connect, if it is not connected.
     Connect { clean: bool, will: Option<WillPlan> },

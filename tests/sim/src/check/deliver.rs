@@ -39,8 +39,7 @@ pub(crate) struct Obligation {
     pub(crate) qos: QoS,
     /// Subscription Identifiers, sorted; one that several subscriptions share stands repeatedly.
     ids: Vec<u32>,
-    /// RETAIN; none where subscriptions disagree.
-    retain: Option<bool>,
+    retain: bool,
     /// The subscriptions behind it, as they were. Without any left it may be forgotten.
     pub(crate) filters: Vec<String>,
     group: Option<usize>,
@@ -160,13 +159,9 @@ impl Checker<'_> {
         let qos = granted.min(origin.qos);
         let mut ids: Vec<u32> = matched.iter().filter_map(|(_, sub)| sub.id).collect();
         ids.sort_unstable();
-        let rap = matched.iter().filter(|(_, sub)| sub.options.retain_as_published).count();
-        let retain = match rap {
-            0 => Some(false),
-            n if n == matched.len() => Some(origin.retain),
-            _ if !origin.retain => Some(false),
-            _ => None,
-        };
+        // Where they disagree, the engine's one copy follows those that want the flag.
+        let rap = matched.iter().any(|(_, sub)| sub.options.retain_as_published);
+        let retain = rap && origin.retain;
         let in_doubt = s.deadline.is_some_and(|at| at <= self.now);
         let loose = origin.will && own && matched.iter().any(|(_, sub)| sub.options.no_local);
         let waits = s.online.is_some() || qos > QoS::AtMostOnce || self.plan.config.queue_qos0_offline;
@@ -221,7 +216,7 @@ impl Checker<'_> {
                 instance,
                 qos,
                 ids: sub.id.into_iter().collect(),
-                retain: Some(sub.options.retain_as_published && origin.retain),
+                retain: sub.options.retain_as_published && origin.retain,
                 filters: vec![filter.into()],
                 group: Some(group),
                 stored: false,
@@ -252,7 +247,7 @@ impl Checker<'_> {
             instance,
             qos: sub.options.qos.min(self.instances[instance].origin.qos),
             ids: sub.id.into_iter().collect(),
-            retain: Some(true),
+            retain: true,
             filters: vec![filter.into()],
             group: None,
             stored: true,
@@ -264,36 +259,66 @@ impl Checker<'_> {
         self.owe(session, owed);
     }
 
-    /// Notes that this session may get what another member of its groups has left behind.
+    /// Notes that this session may get what another member of its groups has left behind, under
+    /// any subscription that it had: the message may have waited since.
     fn owe_again(&mut self, session: usize, key: u64) {
         for group in self.groups_by_key.get(&key).cloned().unwrap_or_default() {
             let g = &self.groups[group];
-            let origin = &self.instances[g.instance].origin;
-            let Some(sub) = self.sessions[session].subs.get(&g.filter) else { continue };
             if !g.open || g.taken.is_some() {
                 continue;
             }
-            let owed = Obligation {
-                instance: g.instance,
-                qos: sub.options.qos.min(origin.qos),
-                ids: sub.id.into_iter().collect(),
-                retain: Some(sub.options.retain_as_published && origin.retain),
-                filters: vec![g.filter.clone()],
-                group: Some(group),
-                stored: false,
-                must: false,
-                since: origin.at,
-                sent: false,
-                loose: false,
-            };
-            let known = self.sessions[session].owed.iter().any(|other| {
-                other.group == Some(group) && !other.sent && other.ids == owed.ids
-            });
-            if !known {
+            let origin = &self.instances[g.instance].origin;
+            let s = &self.sessions[session];
+            let new: Vec<Obligation> = s
+                .shared
+                .iter()
+                .filter(|(filter, _)| *filter == g.filter)
+                .map(|(filter, sub)| Obligation {
+                    instance: g.instance,
+                    qos: sub.options.qos.min(origin.qos),
+                    ids: sub.id.into_iter().collect(),
+                    retain: sub.options.retain_as_published && origin.retain,
+                    filters: vec![filter.clone()],
+                    group: Some(group),
+                    stored: false,
+                    must: false,
+                    since: origin.at,
+                    sent: false,
+                    loose: false,
+                })
+                .filter(|new| {
+                    !s.owed.iter().any(|owed| {
+                        owed.group == Some(group)
+                            && !owed.sent
+                            && (owed.qos, &owed.ids, owed.retain) == (new.qos, &new.ids, new.retain)
+                    })
+                })
+                .collect();
+            for owed in new {
                 self.groups[group].members.push(session);
                 self.owe(session, owed);
             }
         }
+    }
+
+    /// Another taking of the same message, with whose copy this session's may have been confused:
+    /// then the group of `place` is free.
+    fn exchange(&mut self, group: usize, holder: usize) -> bool {
+        let s = &self.sessions[holder];
+        let Some(held) = s.owed.iter().find(|owed| owed.group == Some(group) && owed.sent) else {
+            return false;
+        };
+        let key = self.instances[held.instance].origin.key;
+        let other = s.owed_by_key[&key].iter().copied().find(|&place| {
+            let owed = &s.owed[place];
+            let free = owed.group.is_some_and(|group| self.groups[group].taken.is_none());
+            !owed.sent && free && (owed.qos, &owed.ids) == (held.qos, &held.ids)
+        });
+        let Some(place) = other else { return false };
+        let owed = &mut self.sessions[holder].owed[place];
+        owed.sent = true;
+        self.groups[owed.group.expect("just seen")].taken = Some(holder);
+        true
     }
 
     /// Whether a message might be larger than a client takes.
@@ -342,7 +367,7 @@ impl Checker<'_> {
                 && (owed.loose
                     || owed.qos == publish.qos
                         && owed.ids == ids
-                        && owed.retain.is_none_or(|retain| retain == publish.retain))
+                        && owed.retain == publish.retain)
         };
         let s = &mut self.sessions[session];
         // Of several takings of one message, what must be sent comes first.
@@ -392,7 +417,7 @@ impl Checker<'_> {
         let s = &mut self.sessions[session];
         let owed = &s.owed[place];
         let instance = owed.instance;
-        let origin = &self.instances[instance].origin;
+        let origin = self.instances[instance].origin.clone();
         let mut found = Vec::new();
         let (group, stored) = (owed.group, owed.stored);
         // Order can be told where it is certain which taking of the message this is. What another
@@ -432,12 +457,13 @@ impl Checker<'_> {
         let filter = owed.filters.first().cloned().unwrap_or_default();
         let client_id = s.client_id.clone();
         if let Some(group) = group {
-            match self.groups[group].taken {
-                Some(other) => found.push(format!(
+            let taken = self.groups[group].taken;
+            match taken {
+                Some(other) if !self.exchange(group, other) => found.push(format!(
                     "shared: {:x} of {filter} to {client_id}, but {} has it",
                     origin.key, self.sessions[other].client_id
                 )),
-                None => self.groups[group].taken = Some(session),
+                _ => self.groups[group].taken = Some(session),
             }
             self.count("shared deliveries");
         } else if stored {

@@ -47,6 +47,8 @@ pub(crate) struct Session {
     pub(crate) ended: bool,
     pub(crate) version: Version,
     pub(crate) subs: BTreeMap<String, Sub>,
+    /// Every shared subscription that it ever had.
+    pub(crate) shared: Vec<(String, Sub)>,
     /// Seconds that it outlives its connection; `u32::MAX` for ever.
     pub(crate) expiry: u32,
     /// When it ends, unless its client returns.
@@ -407,6 +409,7 @@ impl Session {
             ended: false,
             version,
             subs: BTreeMap::new(),
+            shared: Vec::new(),
             expiry: 0,
             deadline: None,
             will: None,

@@ -31,6 +31,9 @@ impl Checker<'_> {
             let s = &mut self.sessions[session];
             let new = s.subs.insert(wanted.filter.into(), Sub { options, id }).is_none();
             let shared = naive::split_share(wanted.filter).0.is_some();
+            if shared {
+                s.shared.push((wanted.filter.into(), Sub { options, id }));
+            }
             self.count(if shared { "shared subscriptions" } else { "subscriptions" });
             let send = match options.retain_handling {
                 RetainHandling::Send => true,
