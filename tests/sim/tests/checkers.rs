@@ -14,11 +14,13 @@ fn every_fault_on_the_way_is_seen() {
     }
 }
 
-/// The recording of a clean run, damaged by `damage` at every place where that is possible (up to
-/// a few), must be objected to with a message that begins with one of `words`.
+/// The recording of a clean run, damaged by `damage` at some of the places where that is possible,
+/// must be objected to with a message that begins with one of `words`.
 fn check(words: &[&str], damage: impl Fn(&[Obs], usize) -> Option<Vec<Obs>>) {
     let mut tried = 0;
-    for seed in [3, 5, 8, 13] {
+    // In these the first connection lasts from beginning to end.
+    let steady = |seed: &u64| Plan::new(*seed, None).actors[0].steady;
+    for seed in (0..).filter(steady).take(4) {
         let plan = Plan::new(seed, None);
         let clean = run(&plan);
         assert_eq!(clean.violations, [], "seed {seed}");
@@ -45,8 +47,9 @@ fn twice(trace: &[Obs], at: usize) -> Vec<Obs> {
     [&trace[..=at], &trace[at..]].concat()
 }
 
+/// The steady watcher was handed a message: nothing that happens later can make up for it.
 fn received_at(obs: &Obs, wanted: QoS) -> bool {
-    matches!(obs.what, What::Received { qos, .. } if qos == wanted)
+    matches!(obs.what, What::Received { conn: 0, qos, .. } if qos == wanted)
 }
 
 #[test]
@@ -86,7 +89,7 @@ fn messages_in_another_order_are_seen() {
 #[test]
 fn a_packet_that_never_leaves_the_broker_is_seen() {
     check(&["missing", "flow", "wire"], |trace, at| match &trace[at].what {
-        What::FromBroker { packet, .. } if packet[0] >> 4 == 3 && packet[0] & 6 != 0 => {
+        What::FromBroker { conn: 0, packet } if packet[0] >> 4 == 3 && packet[0] & 6 != 0 => {
             Some(without(trace, at))
         }
         _ => None,

@@ -463,6 +463,8 @@ impl Checker<'_> {
                     "shared: {:x} of {filter} to {client_id}, but {} has it",
                     origin.key, self.sessions[other].client_id
                 )),
+                // Who has gone already leaves it behind at once.
+                _ if self.sessions[session].ended => {}
                 _ => self.groups[group].taken = Some(session),
             }
             self.count("shared deliveries");
@@ -478,8 +480,12 @@ impl Checker<'_> {
     pub(super) fn take_ack(&mut self, conn: ConnId, ack: &Ack<'_>) {
         let session = self.links[&conn].session.expect("it is connected");
         let s = &mut self.sessions[session];
+        let unknown = !s.flows.knows(ack.packet_id.get());
         if ack.kind == AckKind::PubRel {
             s.taking.remove(&ack.packet_id);
+        } else if unknown && ack.kind != AckKind::PubComp {
+            let what = format!("flow: {} acknowledged {}, not in flight", s.client_id, ack.packet_id);
+            self.violation(what);
         } else if let Some((key, qos)) = s.flows.ack(ack.kind, ack.packet_id.get(), ack.reason) {
             *s.finished.entry((key, qos as u8)).or_default() += 1;
         }

@@ -97,6 +97,11 @@ impl Flows {
         }
     }
 
+    /// Whether this identifier stands for a flow.
+    pub(crate) fn knows(&self, id: u16) -> bool {
+        self.open.contains_key(&id)
+    }
+
     /// The session is gone.
     pub(crate) fn clear(&mut self) {
         self.open.clear();
