@@ -26,9 +26,9 @@ def main() -> None:
     def alarm(message: Message) -> None:
         print("ALARM", message.topic)
 
-    print("waiting for messages on sensors/#", flush=True)
     with client:
         client.subscribe("sensors/#", qos=1)
+        print("waiting for messages on sensors/#", flush=True)
         for message in client:  # what no callback takes
             print(message.topic, message.text)
             if message.topic == "sensors/stop":

@@ -32,6 +32,7 @@ class Status(IntEnum):
     PANICKED = -8
     NOT_IN_VERSION = -9
     SYSTEM_REFUSED = -10
+    NOT_FOUND = -11
     RESOLVE_FAILED = -100
     CONNECTION_REFUSED = -101
     CONNECTION_LOST = -102
