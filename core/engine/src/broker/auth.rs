@@ -94,18 +94,31 @@ impl Shard {
                     _ => Next::Go,
                 }
             }
-            Question::Subscribe(grants) => {
-                let Some(found) = self.tables.links.get(link.index, link.generation) else {
-                    return Next::Stop;
-                };
-                match waiting.frame().decode(found.version, Side::Client) {
-                    Ok(Packet::Subscribe(subscribe)) => {
-                        let grants = grants.clone();
-                        let frame = waiting.frame();
-                        self.go_on_subscribe(now, link, &subscribe, &frame, grants, Some(verdict))
-                    }
-                    _ => Next::Go,
-                }
+            Question::Subscribe(_) => self.answered_subscribe(now, link, waiting, verdict),
+        }
+    }
+
+    fn answered_subscribe(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        mut waiting: Waiting,
+        verdict: Verdict,
+    ) -> Next {
+        let Some(found) = self.tables.links.get(link.index, link.generation) else {
+            return Next::Stop;
+        };
+        let Question::Subscribe(grants) = &mut waiting.what else { return Next::Go };
+        let grants = core::mem::take(grants);
+        let Ok(Packet::Subscribe(subscribe)) = waiting.frame().decode(found.version, Side::Client)
+        else {
+            return Next::Go;
+        };
+        match self.go_on_subscribe(now, link, &subscribe, grants, Some(verdict)) {
+            Ok(next) => next,
+            Err((grants, ticket)) => {
+                waiting.what = Question::Subscribe(grants);
+                self.wait(link, waiting, ticket)
             }
         }
     }

@@ -66,6 +66,10 @@ pub struct BrokerConfig {
     pub connections_max: usize,
     /// Subscriptions per session. At the bound, SUBACK says Quota exceeded.
     pub subscriptions_max: usize,
+    /// Bytes of the Topic Filters of one session; likewise.
+    pub subscription_bytes_max: usize,
+    /// Shared ones among the subscriptions of one session; likewise.
+    pub shared_subscriptions_max: usize,
     /// Levels of a topic or filter at most. Beyond: Topic Name / Topic Filter invalid.
     pub topic_levels_max: usize,
     /// Messages that wait for one session at most.
@@ -116,6 +120,8 @@ impl Default for BrokerConfig {
             sessions_max: 1_000_000,
             connections_max: 1_000_000,
             subscriptions_max: 100_000,
+            subscription_bytes_max: 16 * 1024 * 1024,
+            shared_subscriptions_max: 1000,
             topic_levels_max: 200,
             queue_messages_max: 100_000,
             queue_bytes_max: 64 * 1024 * 1024,

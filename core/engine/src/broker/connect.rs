@@ -201,6 +201,7 @@ impl Shard {
         let Some(session) = self.tables.sessions.at_mut(index) else { return Next::Stop };
         session.client = client.clone();
         session.link = Some(link.index);
+        self.shared.awaited.fetch_add(session.waiting_bytes(), Ordering::Relaxed);
         session.expiry_s = expiry_s;
         session.will = will; // v5 [MQTT-3.1.2-7] v311 [MQTT-3.1.2-8]
         let window = connect.properties.receive_maximum().unwrap_or(u16::MAX);
@@ -240,8 +241,13 @@ impl Shard {
         self.tables.stats.connections += 1;
         self.tables.stats.connections_total += 1;
         self.write_connack(link, &connect, client, present, expiry_asked, data.as_deref());
+        if self.tables.links.at(link.index).is_none_or(|found| found.outbox.is_empty()) {
+            // The client takes no packet as large as its CONNACK.
+            self.leave(now, link, Reason::PacketTooLarge, false);
+            return Next::Stop;
+        }
         self.hooks.connected(client);
-        if shares {
+        if shares > 0 {
             self.set_online(index, true);
         }
         self.tables.pump(now, index);
@@ -439,6 +445,7 @@ impl Shard {
         let Some(session) = self.tables.sessions.at_mut(index) else { return };
         session.link = None;
         session.left_at = now;
+        self.shared.awaited.fetch_sub(session.waiting_bytes(), Ordering::Relaxed);
         if !will {
             session.will = None; // v5 [MQTT-3.1.2-10] v311 [MQTT-3.1.2-10]
         }
@@ -448,7 +455,7 @@ impl Shard {
             self.end_session(now, index);
             return;
         }
-        if shares {
+        if shares > 0 {
             self.set_online(index, false);
         }
         self.begin_will(now, index);
@@ -518,14 +525,13 @@ impl Shard {
         }
         // What was on its way to this member of a shared subscription goes to another, except
         // QoS 2 that it may have received. v5 [MQTT-4.8.2-5]
-        self.shared.backlog.fetch_sub(session.outbound_bytes, Ordering::Relaxed);
+        self.shared.let_go(session.outbound_bytes, false);
         let flows = session.outbound.drain().into_iter().flatten();
         for queued in flows.filter(|queued| queued.terms.qos == QoS::AtLeastOnce) {
             self.reroute(now, &queued.stored, queued.terms.group);
         }
         while let Some(queued) = session.pop() {
-            self.tables.stats.queued_messages -= 1;
-            self.tables.forget(queued.stored.size());
+            self.tables.forget(queued.size(), false);
             self.reroute(now, &queued.stored, queued.terms.group);
         }
     }

@@ -18,6 +18,9 @@ use crate::topic::SessionKey;
 /// Bytes that may wait in an outbox before messages wait in the session's queue instead.
 const OUTBOX_MAX: usize = 128 * 1024;
 
+/// Payloads above this size may come to more than a packet can have, with all that goes with them.
+const HUGE: usize = 200_000_000;
+
 /// Buffers kept for outboxes, and the largest that is kept.
 const SPARE_MAX: usize = 64;
 const SPARE_SIZE_MAX: usize = 256 * 1024;
@@ -149,7 +152,7 @@ impl Tables {
         let qos0 = terms.qos == QoS::AtMostOnce;
         let Some(link) = session.link else {
             if !qos0 || self.shared.config.queue_qos0_offline {
-                self.enqueue(key.index, Queued { stored: Arc::clone(parcel.stored()), terms });
+                self.enqueue(key.index, Queued::new(parcel, terms));
             }
             return;
         };
@@ -163,7 +166,7 @@ impl Tables {
         if in_turn && room {
             self.write(now, link, key.index, parcel, terms);
         } else {
-            self.enqueue(key.index, Queued { stored: Arc::clone(parcel.stored()), terms });
+            self.enqueue(key.index, Queued::new(parcel, terms));
         }
     }
 
@@ -172,7 +175,7 @@ impl Tables {
         let config = &self.shared.config;
         let (messages_max, bytes_max) = (config.queue_messages_max, config.queue_bytes_max);
         let Some(session) = self.sessions.at(index) else { return false };
-        let size = queued.stored.size();
+        let size = queued.size();
         let full = |session: &Session| {
             session.queue.len() >= messages_max || session.queue_bytes + size > bytes_max
         };
@@ -199,24 +202,27 @@ impl Tables {
     /// Queues a message whatever waits already.
     pub(super) fn keep(&mut self, index: u32, queued: Queued) {
         let Some(session) = self.sessions.at_mut(index) else { return };
-        let size = queued.stored.size();
+        let size = queued.size();
+        let awaited = session.link.is_some();
         session.push(queued);
         self.stats.queued_messages += 1;
         self.stats.queued_bytes += size as u64;
-        self.shared.backlog.fetch_add(size, Ordering::Relaxed);
+        self.shared.take_on(size, awaited);
     }
 
-    /// A message of this size waits no more.
-    pub(super) fn forget(&mut self, size: usize) {
+    /// A message of this size waits no more for a session, which has a client or not.
+    pub(super) fn forget(&mut self, size: usize, awaited: bool) {
+        self.stats.queued_messages -= 1;
         self.stats.queued_bytes -= size as u64;
-        self.shared.backlog.fetch_sub(size, Ordering::Relaxed);
+        self.shared.let_go(size, awaited);
     }
 
     /// Takes the first message that waits for a session.
     pub(super) fn dequeue(&mut self, index: u32) -> Option<Queued> {
-        let queued = self.sessions.at_mut(index)?.pop()?;
-        self.stats.queued_messages -= 1;
-        self.forget(queued.stored.size());
+        let session = self.sessions.at_mut(index)?;
+        let queued = session.pop()?;
+        let awaited = session.link.is_some();
+        self.forget(queued.size(), awaited);
         Some(queued)
     }
 
@@ -295,13 +301,12 @@ impl Tables {
         }
         let Some(session) = self.sessions.at_mut(index) else { return };
         let keep = session.expiry_s > 0 || terms.group > 0;
-        let queued =
-            keep.then(|| Queued { stored: Arc::clone(parcel.stored()), terms: terms.clone() });
-        let size = queued.as_ref().map_or(0, |queued| queued.stored.size());
+        let queued = keep.then(|| Queued::new(parcel, terms.clone()));
+        let size = queued.as_ref().map_or(0, Queued::size);
         session.outbound_bytes += size;
         let id = session.outbound.start(terms.qos, queued);
         if size > 0 {
-            self.shared.backlog.fetch_add(size, Ordering::Relaxed);
+            self.shared.take_on(size, true);
         }
         self.encode(now, link, parcel, &terms, Some(id), false);
     }
@@ -318,9 +323,9 @@ impl Tables {
         match session.outbound.handle_ack(kind, id, reason) {
             AckOutcome::Done(None) => AckOutcome::Done(()),
             AckOutcome::Done(Some(queued)) => {
-                let size = queued.stored.size();
+                let size = queued.size();
                 session.outbound_bytes -= size;
-                self.shared.backlog.fetch_sub(size, Ordering::Relaxed);
+                self.shared.let_go(size, true);
                 AckOutcome::Done(())
             }
             AckOutcome::Release => AckOutcome::Release,
@@ -332,7 +337,8 @@ impl Tables {
     /// v5 [MQTT-3.1.2-24] [MQTT-3.1.2-25]
     fn fits(&mut self, now: Instant, link: u32, parcel: &Parcel<'_>, terms: &Terms) -> bool {
         let Some(to) = self.links.at(link) else { return false };
-        if to.packet_max == u32::MAX {
+        // Only near the largest packet that there is can the properties of this hop matter.
+        if to.packet_max == u32::MAX && parcel.publish.payload.len() < HUGE {
             return true;
         }
         let version = to.version;

@@ -164,6 +164,19 @@ pub(super) struct Terms {
 pub(super) struct Queued {
     pub(super) stored: Arc<Stored>,
     pub(super) terms: Terms,
+    /// It is the retained message of its topic, whose bytes count there.
+    pub(super) retained: bool,
+}
+
+impl Queued {
+    pub(super) fn new(parcel: &mut Parcel<'_>, terms: Terms) -> Queued {
+        Queued { stored: Arc::clone(parcel.stored()), terms, retained: false }
+    }
+
+    /// Bytes that it counts against its session's bounds and the broker's.
+    pub(super) fn size(&self) -> usize {
+        if self.retained { size_of::<Queued>() } else { self.stored.size() }
+    }
 }
 
 /// The properties of an outgoing PUBLISH: those passed on and those of this hop.

@@ -72,7 +72,7 @@ impl Shard {
                 group: 0,
                 identifiers: identifiers.clone(),
             };
-            tables.keep(index, Queued { stored: Arc::clone(stored), terms });
+            tables.keep(index, Queued { stored: Arc::clone(stored), terms, retained: true });
         });
     }
 

@@ -37,8 +37,10 @@ pub(super) struct Session {
     /// Its Topic Filters. They only ever leave one by one or all together, so their order shows
     /// nowhere.
     pub(super) filters: HashSet<Box<str>, FixedState>,
-    /// Whether one of them is shared.
-    pub(super) shares: bool,
+    /// Bytes of their texts.
+    pub(super) filter_bytes: usize,
+    /// How many of them are shared.
+    pub(super) shares: usize,
     pub(super) will: Option<Box<Will>>,
 }
 
@@ -67,9 +69,15 @@ impl Session {
             queue_bytes: 0,
             queue_qos0: 0,
             filters: HashSet::with_hasher(FixedState::with_seed(seed)),
-            shares: false,
+            filter_bytes: 0,
+            shares: 0,
             will: None,
         }
+    }
+
+    /// Bytes that wait for its client or for its acknowledgements.
+    pub(super) fn waiting_bytes(&self) -> usize {
+        self.queue_bytes + self.outbound_bytes
     }
 
     /// Whether a message at QoS 1 or 2 may be sent: the window is open, and not too much of what
@@ -81,7 +89,7 @@ impl Session {
 
     /// Appends to the queue.
     pub(super) fn push(&mut self, queued: Queued) {
-        self.queue_bytes += queued.stored.size();
+        self.queue_bytes += queued.size();
         self.queue_qos0 += usize::from(queued.terms.qos == libmqtt_codec::QoS::AtMostOnce);
         self.queue.push_back(queued);
     }
@@ -89,7 +97,7 @@ impl Session {
     /// Takes the first of the queue.
     pub(super) fn pop(&mut self) -> Option<Queued> {
         let queued = self.queue.pop_front()?;
-        self.queue_bytes -= queued.stored.size();
+        self.queue_bytes -= queued.size();
         self.queue_qos0 -= usize::from(queued.terms.qos == libmqtt_codec::QoS::AtMostOnce);
         if self.queue.is_empty() && self.queue.capacity() > 64 {
             self.queue = VecDeque::new();

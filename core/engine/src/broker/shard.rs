@@ -67,8 +67,8 @@ pub struct Shard {
     spare_batches: Vec<PeerBatch>,
     /// Links that are gone but whose last bytes may be looked at until the next input.
     gone: Vec<u32>,
-    /// Links of publishers that are held.
-    pub(super) held: Vec<LinkId>,
+    /// Links of publishers that are held, and until when at the latest.
+    pub(super) held: Vec<(LinkId, Instant)>,
     pub(super) tickets: u32,
     pub(super) scratch: PropertiesBuf,
     accepting: bool,
@@ -137,9 +137,12 @@ impl Shard {
         self.reap();
         self.tables.stats.bytes_received += data.len() as u64;
         let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
-        found.last_received = now;
         if found.state == State::Gone {
             return;
+        }
+        // A large packet in large parts is a sign of life, a dripping one is none.
+        if data.len() >= LIFE_SIGN {
+            found.last_received = now;
         }
         if found.stalled() {
             found.partial.extend_from_slice(data);
@@ -216,7 +219,10 @@ impl Shard {
                 _ => self.shared.config.maximum_connect_size,
             };
             let complete = match frame(&data[used..], limit) {
-                Ok(Progress::Packet(complete)) => complete,
+                Ok(Progress::Packet(complete)) => {
+                    found.last_received = now;
+                    complete
+                }
                 Ok(Progress::Wants(_)) => return used,
                 Err(error) => {
                     self.violation(now, link, error);
@@ -259,9 +265,7 @@ impl Shard {
         match packet {
             Packet::Publish(publish) => self.handle_publish(now, link, &publish, frame),
             Packet::Ack(ack) => self.handle_ack(now, link, &ack),
-            Packet::Subscribe(subscribe) => {
-                self.go_on_subscribe(now, link, &subscribe, frame, Vec::new(), None)
-            }
+            Packet::Subscribe(subscribe) => self.handle_subscribe(now, link, &subscribe, frame),
             Packet::Unsubscribe(unsubscribe) => self.handle_unsubscribe(link, &unsubscribe),
             Packet::PingReq => {
                 // v5 [MQTT-3.12.4-1] v311 [MQTT-3.12.4-1]
@@ -290,10 +294,12 @@ impl Shard {
             return;
         }
         self.tables.pump(now, session);
-        if clogged
-            && let Some(found) = self.tables.links.get_mut(link.index, link.generation)
-            && found.outbox.copied() <= ANSWERS_MAX
-        {
+        if !clogged {
+            return;
+        }
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
+        found.last_received = now;
+        if found.outbox.copied() <= ANSWERS_MAX {
             found.clogged = false;
             self.read_again(now, link);
         }
@@ -362,8 +368,9 @@ impl Shard {
                 self.drop_link(link, Reason::MaximumConnectTime)
             }
             State::Connected if found.keep_alive_s > 0 => {
-                // While we do not read, hearing nothing says nothing.
-                let heard = if found.paused { now } else { found.last_received };
+                // While we do not read for our own reasons, hearing nothing says nothing.
+                let unheard = found.paused && !found.clogged;
+                let heard = if unheard { now } else { found.last_received };
                 let due = heard + super::connect::patience(found.keep_alive_s);
                 if due > now {
                     found.armed = due;
@@ -381,7 +388,7 @@ impl Shard {
     pub(super) fn hold_if_overloaded(&mut self, now: Instant, link: LinkId) -> Next {
         let config = &self.shared.config;
         if config.overload != Overload::Backpressure
-            || self.shared.backlog.load(Ordering::Relaxed) <= config.backlog_bytes_max
+            || self.shared.awaited.load(Ordering::Relaxed) <= config.backlog_bytes_max
         {
             return Next::Go;
         }
@@ -392,18 +399,22 @@ impl Shard {
         if self.held.is_empty() {
             self.timers.arm(now + HELD_INTERVAL, Timer::Held);
         }
-        self.held.push(link);
+        self.held.push((link, now + HELD_MAX));
         self.pause(link);
         Next::Stop
     }
 
     fn check_held(&mut self, now: Instant) {
         let low = self.shared.config.backlog_bytes_max / 4 * 3;
-        if self.shared.backlog.load(Ordering::Relaxed) > low {
+        let relieved = self.shared.awaited.load(Ordering::Relaxed) <= low;
+        let (free, held) = core::mem::take(&mut self.held)
+            .into_iter()
+            .partition::<Vec<_>, _>(|(_, until)| relieved || *until <= now);
+        self.held = held;
+        if !self.held.is_empty() {
             self.timers.arm(now + HELD_INTERVAL, Timer::Held);
-            return;
         }
-        for link in core::mem::take(&mut self.held) {
+        for (link, _) in free {
             if let Some(found) = self.tables.links.get_mut(link.index, link.generation) {
                 found.held = false;
                 self.read_again(now, link);
@@ -658,9 +669,16 @@ impl Shard {
     }
 }
 
+/// Bytes in one piece that count as a sign of life though they complete no packet.
+const LIFE_SIGN: usize = 512;
+
 /// Bytes of small packets that may wait for a client before no more is read from it: messages
 /// stay below, so that only answers to what it sends can come to more.
 const ANSWERS_MAX: usize = 256 * 1024;
+
+/// How long a publisher is held at a stretch. Its acknowledgements as a subscriber come the same
+/// way as its messages, so it must go on slowly rather than not at all.
+const HELD_MAX: core::time::Duration = core::time::Duration::from_millis(100);
 
 /// How often to look whether held publishers may go on.
 const HELD_INTERVAL: core::time::Duration = core::time::Duration::from_millis(5);

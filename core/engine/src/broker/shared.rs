@@ -89,6 +89,8 @@ pub struct Shared {
     pub(super) connections: AtomicUsize,
     pub(super) sessions: AtomicUsize,
     pub(super) backlog: AtomicUsize,
+    /// The part of it that waits for sessions with a client.
+    pub(super) awaited: AtomicUsize,
 }
 
 impl Shared {
@@ -107,6 +109,7 @@ impl Shared {
             connections: AtomicUsize::new(0),
             sessions: AtomicUsize::new(0),
             backlog: AtomicUsize::new(0),
+            awaited: AtomicUsize::new(0),
         })
     }
 
@@ -131,6 +134,22 @@ impl Shared {
         stats.retained = retained.len() as u64;
         stats.retained_bytes = retained.bytes() as u64;
         stats
+    }
+
+    /// So many bytes more wait for a session, which has a client or not.
+    pub(super) fn take_on(&self, size: usize, awaited: bool) {
+        self.backlog.fetch_add(size, Ordering::Relaxed);
+        if awaited {
+            self.awaited.fetch_add(size, Ordering::Relaxed);
+        }
+    }
+
+    /// So many bytes wait no more.
+    pub(super) fn let_go(&self, size: usize, awaited: bool) {
+        self.backlog.fetch_sub(size, Ordering::Relaxed);
+        if awaited {
+            self.awaited.fetch_sub(size, Ordering::Relaxed);
+        }
     }
 
     /// The home of a session.

@@ -11,7 +11,7 @@ use super::publish::levels;
 use super::shard::Next;
 use super::{LinkId, Shard};
 use crate::topic::{SessionKey, Subscriber};
-use crate::{Instant, Verdict};
+use crate::{Instant, Ticket, Verdict};
 
 /// What became of one filter of a SUBSCRIBE.
 #[derive(Clone, Copy, Debug)]
@@ -28,23 +28,42 @@ impl Grant {
 }
 
 impl Shard {
-    /// Goes on with a SUBSCRIBE whose first filters have been handled; `answer` is the hook's
-    /// late answer for the next one.
-    pub(super) fn go_on_subscribe(
+    /// A SUBSCRIBE has come.
+    pub(super) fn handle_subscribe(
         &mut self,
         now: Instant,
         link: LinkId,
         subscribe: &Subscribe<'_>,
         frame: &Frame<'_>,
+    ) -> Next {
+        match self.go_on_subscribe(now, link, subscribe, Vec::new(), None) {
+            Ok(next) => next,
+            Err((grants, ticket)) => {
+                let waiting = Waiting::new(Question::Subscribe(grants), frame, None);
+                self.wait(link, waiting, ticket)
+            }
+        }
+    }
+
+    /// Goes on with a SUBSCRIBE whose first filters have been handled; `answer` is the hook's
+    /// late answer for the next one. `Err`: a hook will answer later for one more.
+    pub(super) fn go_on_subscribe(
+        &mut self,
+        now: Instant,
+        link: LinkId,
+        subscribe: &Subscribe<'_>,
         mut grants: Vec<Grant>,
         mut answer: Option<Verdict>,
-    ) -> Next {
+    ) -> Result<Next, (Vec<Grant>, Ticket)> {
         let Some(found) = self.tables.links.get(link.index, link.generation) else {
-            return Next::Stop;
+            return Ok(Next::Stop);
         };
         let (session, version) = (found.session, found.version);
-        if let Err(reason) = self.check_subscribe(version, subscribe) {
-            return self.refuse(now, link, reason, "");
+        // Checked once, before the first filter.
+        if grants.is_empty()
+            && let Err(reason) = self.check_subscribe(version, subscribe)
+        {
+            return Ok(self.refuse(now, link, reason, ""));
         }
         let identifier = subscribe.properties.subscription_identifiers().next().unwrap_or(0);
         for subscription in subscribe.subscriptions.iter().skip(grants.len()) {
@@ -56,7 +75,7 @@ impl Shard {
                         Some(verdict) => verdict,
                         None => {
                             let Some(session) = self.tables.sessions.at(session) else {
-                                return Next::Stop;
+                                return Ok(Next::Stop);
                             };
                             let client = &session.client;
                             self.hooks.authorise_subscribe(ticket, client, &subscription)
@@ -66,10 +85,7 @@ impl Shard {
                         Verdict::Allow | Verdict::AllowWith(_) => {
                             self.subscribe(session, filter, &subscription, identifier)
                         }
-                        Verdict::Later => {
-                            let what = Question::Subscribe(grants);
-                            return self.wait(link, Waiting::new(what, frame, None), ticket);
-                        }
+                        Verdict::Later => return Err((grants, ticket)),
                         verdict => Grant::refused(denial(&verdict, PacketType::SubAck)),
                     }
                 }
@@ -86,12 +102,15 @@ impl Shard {
             }
         }
         self.tables.pump(now, session);
-        Next::Go
+        Ok(Next::Go)
     }
 
     /// Rules whose breach ends the connection.
     fn check_subscribe(&self, version: Version, subscribe: &Subscribe<'_>) -> Result<(), Reason> {
         let config = &self.shared.config;
+        if subscribe.subscriptions.count() > config.subscriptions_max {
+            return Err(Reason::QuotaExceeded);
+        }
         if !config.subscription_identifiers
             && subscribe.properties.subscription_identifiers().next().is_some()
         {
@@ -131,8 +150,14 @@ impl Shard {
         if filter.has_wildcard() && !self.shared.config.wildcard_subscriptions {
             return Err(Reason::WildcardSubscriptionsNotSupported); // v311 [MQTT-3.8.3-2]
         }
+        let config = &self.shared.config;
         let full = self.tables.sessions.at(session).is_some_and(|session| {
-            session.filters.len() >= self.shared.config.subscriptions_max
+            let many = session.filters.len() >= config.subscriptions_max;
+            let long = session.filter_bytes + subscription.filter.len();
+            let shared = filter.share_name().is_some();
+            (many
+                || long > config.subscription_bytes_max
+                || (shared && session.shares >= config.shared_subscriptions_max))
                 && !session.filters.contains(subscription.filter)
         });
         if full { Err(Reason::QuotaExceeded) } else { Ok(filter) }
@@ -154,7 +179,6 @@ impl Shard {
             return Grant::refused(Reason::UnspecifiedError);
         };
         let shared = filter.share_name().is_some();
-        session.shares |= shared;
         let new = {
             let mut subscriptions = self.shared.index_mut();
             let subscriber = Subscriber { session: key, options, identifier };
@@ -164,6 +188,8 @@ impl Shard {
         };
         if new {
             session.filters.insert(filter.as_str().into());
+            session.filter_bytes += filter.as_str().len();
+            session.shares += usize::from(shared);
         }
         self.hooks.subscribed(&session.client, subscription);
         // v5 [MQTT-3.3.1-9] [MQTT-3.3.1-10] [MQTT-3.3.1-11] v311 [MQTT-3.3.1-6]
@@ -225,6 +251,8 @@ impl Shard {
             let reason = match TopicFilter::new(text) {
                 Err(_) => Reason::TopicFilterInvalid,
                 Ok(filter) if session.filters.remove(text) => {
+                    session.filter_bytes -= text.len();
+                    session.shares -= usize::from(filter.share_name().is_some());
                     self.shared.index_mut().unsubscribe(filter, key);
                     self.hooks.unsubscribed(&session.client, text);
                     Reason::Success
@@ -248,11 +276,15 @@ impl Shard {
         let generation = self.tables.sessions.generation(index);
         let key = SessionKey { shard: self.which, index, generation };
         let Some(session) = self.tables.sessions.at(index) else { return };
+        let shared: Vec<TopicFilter<'_>> = session
+            .filters
+            .iter()
+            .filter(|text| text.starts_with("$share/"))
+            .filter_map(|text| TopicFilter::new(text).ok())
+            .collect();
         let mut subscriptions = self.shared.index_mut();
-        for text in session.filters.iter().filter(|text| text.starts_with("$share/")) {
-            if let Ok(filter) = TopicFilter::new(text) {
-                subscriptions.set_online(filter, key, online);
-            }
+        for filter in shared {
+            subscriptions.set_online(filter, key, online);
         }
         self.shared.index_changed();
     }

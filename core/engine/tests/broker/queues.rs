@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use libmqtt_engine::broker::{BrokerConfig, Overload, QueueFull};
-use libmqtt_engine::codec::{Connect, QoS};
+use libmqtt_engine::codec::{
+    Ack, AckKind, Connect, Packet, PacketId, PropertiesBuf, Property, QoS, Version,
+};
 
 use super::cluster::{Cluster, client};
 
@@ -137,4 +139,78 @@ fn unacknowledged_messages_count_against_the_bytes_of_a_session() {
     let stats = cluster.stats();
     assert!(stats.queued_bytes <= 100_000, "{stats:?}");
     assert_eq!(received as u64 + stats.queued_messages + stats.publish_dropped, 100);
+}
+
+#[test]
+fn a_held_publisher_still_gets_its_own_acknowledgements_through() {
+    let config = BrokerConfig {
+        backlog_bytes_max: 20_000,
+        overload: Overload::Backpressure,
+        ..BrokerConfig::default()
+    };
+    let mut cluster = Cluster::new(1, config);
+    let both = cluster.connect(durable("both"));
+    cluster.subscribe(both, "t", QoS::AtLeastOnce);
+    let payload = "x".repeat(1000);
+    while !cluster.is_paused(both) {
+        cluster.publish(both, "t", &payload, QoS::AtLeastOnce);
+    }
+    let taken = cluster.received(both).iter().filter(|text| text.starts_with("t ")).count();
+    for id in 1..=taken as u16 {
+        let id = PacketId::new(id).unwrap();
+        cluster.send(both, &Packet::Ack(Ack::new(AckKind::PubAck, id)));
+    }
+    assert!(cluster.is_paused(both), "nothing of it has been read");
+    cluster.advance(Duration::from_millis(100));
+    assert!(!cluster.is_paused(both), "it is let go on for a while, and so the backlog is gone");
+}
+
+#[test]
+fn messages_for_absent_sessions_hold_nobody() {
+    let config = BrokerConfig {
+        backlog_bytes_max: 20_000,
+        overload: Overload::Backpressure,
+        ..BrokerConfig::default()
+    };
+    let mut cluster = Cluster::new(1, config);
+    let absent = cluster.connect(durable("absent"));
+    cluster.subscribe(absent, "t", QoS::AtLeastOnce);
+    cluster.cut(absent);
+    let publisher = cluster.connect(client("publisher"));
+    for _ in 0..100 {
+        cluster.publish(publisher, "t", &"x".repeat(1000), QoS::AtLeastOnce);
+        assert!(!cluster.is_paused(publisher));
+    }
+    assert_eq!(cluster.stats().queued_messages, 100);
+}
+
+#[test]
+fn a_client_that_neither_reads_nor_finishes_a_packet_counts_as_silent() {
+    let alive = |client_id| Connect { keep_alive_s: 10, ..client(client_id) };
+    let mut cluster = Cluster::new(1, BrokerConfig::default());
+    let deaf = cluster.connect(alive("deaf"));
+    cluster.block(deaf, true);
+    while !cluster.is_paused(deaf) {
+        cluster.send_bytes(deaf, &[0xC0, 0x00].repeat(1000));
+    }
+    let drip = cluster.connect(alive("drip"));
+    cluster.send_bytes(drip, &[0x30, 0x80, 0x80, 0x01]);
+    for _ in 0..3 {
+        assert!(!cluster.is_closed(drip) && !cluster.is_closed(deaf));
+        cluster.send_bytes(drip, b"x");
+        cluster.advance(Duration::from_secs(5));
+    }
+    assert!(cluster.is_closed(drip), "a byte now and then is no Control Packet");
+    assert!(cluster.is_closed(deaf), "what it does not let us read is its own fault");
+}
+
+#[test]
+fn a_client_too_small_for_its_connack_is_not_let_in() {
+    let mut cluster = Cluster::new(1, BrokerConfig::default());
+    let mut properties = PropertiesBuf::new();
+    properties.push(Property::MaximumPacketSize(4)).unwrap();
+    let tiny = Connect { version: Version::V5, properties: properties.view(), ..client("tiny") };
+    let tiny = cluster.connect(tiny);
+    assert!(cluster.is_closed(tiny));
+    assert_eq!(cluster.stats().sessions, 0);
 }

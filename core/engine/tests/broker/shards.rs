@@ -111,3 +111,26 @@ fn bytes_behind_a_connect_in_pieces_move_with_it() {
         assert_eq!(cluster.received(watcher), [format!("t {client_id} 0")]);
     }
 }
+
+#[test]
+fn filters_are_bounded_in_bytes_and_shared_ones_in_number() {
+    let config = BrokerConfig {
+        subscription_bytes_max: 100,
+        shared_subscriptions_max: 1,
+        ..BrokerConfig::default()
+    };
+    let mut cluster = Cluster::new(1, config);
+    let each = cluster.connect(client("each"));
+    let subscriptions = |cluster: &Cluster| cluster.stats().subscriptions;
+    cluster.subscribe(each, &"long".repeat(20), QoS::AtMostOnce);
+    cluster.subscribe(each, "twenty-one-characters", QoS::AtMostOnce);
+    assert_eq!(subscriptions(&cluster), 1);
+    cluster.subscribe(each, "$share/g/t", QoS::AtMostOnce);
+    cluster.subscribe(each, "$share/h/t", QoS::AtMostOnce);
+    assert_eq!(subscriptions(&cluster), 2);
+    cluster.subscribe(each, "$share/g/t", QoS::AtLeastOnce);
+    assert_eq!(
+        cluster.received(each),
+        ["ConnAck", "SubAck", "SubAck", "SubAck", "SubAck", "SubAck"]
+    );
+}
