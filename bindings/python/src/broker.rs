@@ -8,12 +8,12 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::client::Client;
+use crate::convert;
 use crate::errors;
 use crate::message::Message;
 use crate::options::{self, ClientOptions};
 use crate::process::{self, Own};
 use crate::questions::{self, PythonHooks, Question, Questions, Waiting, Wanted};
-use crate::convert;
 
 /// The native core of a broker.
 #[pyclass(frozen, module = "libmqtt._native", weakref)]
@@ -52,9 +52,9 @@ impl Broker {
     ) -> PyResult<Broker> {
         let mut listen: Vec<SocketAddr> = Vec::new();
         for (host, port) in &addresses {
-            let address = host.parse().map_err(|_| {
-                errors::argument(format!("'{host}' is no IP address to listen on"))
-            })?;
+            let address = host
+                .parse()
+                .map_err(|_| errors::argument(format!("'{host}' is no IP address to listen on")))?;
             listen.push(SocketAddr::new(address, *port));
         }
         let questions = Arc::new(Questions::new(Waiting::default()));

@@ -54,9 +54,7 @@ fn value(py: Python<'_>, outcome: Outcome) -> PyResult<Py<PyAny>> {
             let reasons: PyResult<Vec<_>> = reasons.collect();
             Ok(PyList::new(py, reasons?)?.into_any().unbind())
         }
-        Outcome::Reply(message) => {
-            Ok(Py::new(py, Message::new(message, false, None))?.into_any())
-        }
+        Outcome::Reply(message) => Ok(Py::new(py, Message::new(message, false, None))?.into_any()),
         outcome => Err(errors::outcome(outcome)),
     }
 }
@@ -102,12 +100,14 @@ fn item(py: Python<'_>, item: Item) -> PyResult<Bound<'_, PyTuple>> {
 
 impl Client {
     pub(crate) fn over(native: Native, options: &ClientOptions) -> Client {
-        Client { hub: Own::new(Hub::new(
-            native,
-            options.inbox_max,
-            options.overflow,
-            options.config.queue_messages_max,
-        )) }
+        Client {
+            hub: Own::new(Hub::new(
+                native,
+                options.inbox_max,
+                options.overflow,
+                options.config.queue_messages_max,
+            )),
+        }
     }
 
     fn hub(&self) -> PyResult<&Arc<Hub>> {
@@ -300,9 +300,7 @@ impl Client {
     ) -> PyResult<Py<PyAny>> {
         let wanted: Vec<_> = wanted.iter().map(subscription).collect::<PyResult<_>>()?;
         let properties = properties.map(|p| p.get().section.view()).unwrap_or_default();
-        self.finish(py, timeout, |client| {
-            Ok(client.subscribe_start(&wanted, properties)?.as_u64())
-        })
+        self.finish(py, timeout, |client| Ok(client.subscribe_start(&wanted, properties)?.as_u64()))
     }
 
     /// Unsubscribes, and waits for the answer.
@@ -397,9 +395,9 @@ impl Client {
     ) -> PyResult<u64> {
         let wanted: Vec<_> = wanted.iter().map(subscription).collect::<PyResult<_>>()?;
         let properties = properties.map(|p| p.get().section.view()).unwrap_or_default();
-        let begun = self.hub()?.begin_async(|client| {
-            Ok(client.subscribe_start(&wanted, properties)?.as_u64())
-        });
+        let begun = self
+            .hub()?
+            .begin_async(|client| Ok(client.subscribe_start(&wanted, properties)?.as_u64()));
         begun.map_err(errors::client)
     }
 
@@ -411,9 +409,9 @@ impl Client {
     ) -> PyResult<u64> {
         let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
         let properties = properties.map(|p| p.get().section.view()).unwrap_or_default();
-        let begun = self.hub()?.begin_async(|client| {
-            Ok(client.unsubscribe_start(&filters, properties)?.as_u64())
-        });
+        let begun = self
+            .hub()?
+            .begin_async(|client| Ok(client.unsubscribe_start(&filters, properties)?.as_u64()));
         begun.map_err(errors::client)
     }
 

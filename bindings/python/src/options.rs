@@ -58,8 +58,8 @@ fn span(value: &Bound<'_, PyAny>) -> PyResult<std::time::Duration> {
 impl ClientOptions {
     /// Reads the options; those that are None are as by default.
     pub(crate) fn read(servers: Vec<String>, options: &Bound<'_, PyDict>) -> PyResult<Self> {
-        let mut config = ClientConfig::default();
-        config.servers = servers.iter().map(|server| server.as_str().into()).collect();
+        let servers = servers.iter().map(|server| server.as_str().into()).collect();
+        let config = ClientConfig { servers, ..ClientConfig::default() };
         let mut read = ClientOptions { config, inbox_max: 10_000, overflow: Overflow::Wait };
         for (name, value) in options.iter() {
             if !value.is_none() {
@@ -248,8 +248,7 @@ pub(crate) fn broker(
             "queue_qos0_offline" => config.queue_qos0_offline = value.extract()?,
             "backlog_bytes_max" => config.backlog_bytes_max = value.extract()?,
             "overload" => {
-                let words =
-                    [("drop", Overload::Drop), ("backpressure", Overload::Backpressure)];
+                let words = [("drop", Overload::Drop), ("backpressure", Overload::Backpressure)];
                 config.overload = word(&name, &value, &words)?;
             }
             "retained_max" => config.retained_max = value.extract()?,

@@ -316,11 +316,7 @@ impl Question {
 }
 
 /// Takes questions, waiting for the first; none when there will be no more for threads.
-pub(crate) fn take(
-    py: Python<'_>,
-    questions: &Questions,
-    max: usize,
-) -> PyResult<Vec<Question>> {
+pub(crate) fn take(py: Python<'_>, questions: &Questions, max: usize) -> PyResult<Vec<Question>> {
     let found = crate::process::wait(py, None, |patience: Duration| {
         questions.find(patience, |waiting| {
             if waiting.handed_over { Some(Vec::new()) } else { waiting.take(max) }
