@@ -20,6 +20,8 @@ use crate::boundary::Failure;
 const KIND_BITS: u32 = 4;
 const PLACE_BITS: u32 = if usize::BITS >= 64 { 32 } else { 16 };
 const GENERATION_MAX: usize = (1 << (usize::BITS - PLACE_BITS - KIND_BITS)) - 1;
+/// Not 0, lest small numbers be handles.
+const GENERATION_FIRST: usize = GENERATION_MAX / 3;
 
 /// The things of one kind.
 pub(crate) struct Table<T> {
@@ -69,7 +71,7 @@ impl<T> Table<T> {
         let place = match slots.free.pop() {
             Some(place) => place,
             None if slots.list.len() >> PLACE_BITS == 0 => {
-                slots.list.push(Slot { generation: 0, entry: None });
+                slots.list.push(Slot { generation: GENERATION_FIRST, entry: None });
                 slots.list.len() - 1
             }
             None => return Err(Failure::new(Status::LimitReached, "too many handles are open")),
@@ -91,7 +93,9 @@ impl<T> Table<T> {
         let slot = slots.list.get(place).ok_or(Status::BadArgument)?;
         let entry = match &slot.entry {
             Some(entry) if slot.generation == generation => entry.clone(),
-            _ if generation <= slot.generation => return Err(Status::Closed.into()),
+            _ if (GENERATION_FIRST..=slot.generation).contains(&generation) => {
+                return Err(Status::Closed.into());
+            }
             _ => return Err(Status::BadArgument.into()),
         };
         drop(slots);
@@ -168,7 +172,7 @@ mod tests {
         let handle: *mut Handle = table.insert(1).unwrap();
         assert_eq!(status(&table, core::ptr::null()), Status::NullArgument);
         assert_eq!(status(&other, handle), Status::BadArgument);
-        for number in [1, 8, 0x13, 0x1003, usize::MAX, usize::MAX & !0xF | 3] {
+        for number in [1, 3, 8, 0x13, 0x1003, usize::MAX, usize::MAX & !0xF | 3] {
             let status = status(&table, core::ptr::without_provenance(number));
             assert!(matches!(status, Status::BadArgument), "{number:#x}: {status:?}");
         }

@@ -530,6 +530,9 @@ pub unsafe extern "C" fn mqtt_answer_give(
         if answer.is_null() {
             return Err(Status::NullArgument.into());
         }
+        if !answer.is_aligned() {
+            return Err(Status::BadArgument.into());
+        }
         // SAFETY: the caller promises.
         let given = unsafe { bytes(data, data_len) }?;
         let given = (!data.is_null()).then(|| given.to_vec());
@@ -545,7 +548,7 @@ pub unsafe extern "C" fn mqtt_answer_give(
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mqtt_answer_free(answer: *mut mqtt_answer) {
     get((), || {
-        if answer.is_null() {
+        if answer.is_null() || !answer.is_aligned() {
             return None;
         }
         // SAFETY: `mqtt_question_keep` gave it, and the caller has not given it back.

@@ -71,14 +71,12 @@ static void packets_are_those_of_the_specification(void)
 
     OK(mqtt_engine_publish(engine, 2, MQTT_TEXT("a/b"), MQTT_TEXT("hi"), 1, false, NULL, &token));
     mqtt_bytes out = mqtt_engine_outgoing(engine);
-    CHECK(out.len == 11 && out.data[0] == 0x32);
+    CHECK(out.len == 11 && memcmp(out.data, "\x32\x09\x00\x03" "a/b", 7) == 0);
+    /* Which Packet Identifier it takes is its own affair. */
+    unsigned char ack[] = {0x40, 2, out.data[7], out.data[8]};
     OK(mqtt_engine_handle_sent(engine, 2, out.len));
-    FEED(engine, 2, "\x40\x02\x00\x02");
-    event = mqtt_engine_next_event(engine);
-    if (event == NULL) { /* it may also have used 1 again */
-        FEED(engine, 2, "\x40\x02\x00\x01");
-        event = mqtt_engine_next_event(engine);
-    }
+    OK(mqtt_engine_handle_data(engine, 2, ack, sizeof ack));
+    event = next(engine, MQTT_EVENT_TYPE_DONE);
     CHECK(mqtt_event_token(event) == token && mqtt_event_status(event) == MQTT_STATUS_OK);
     mqtt_event_free(event);
     mqtt_engine_free(engine);
