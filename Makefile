@@ -37,3 +37,5 @@ $(PYTHON)/ready: tests/interop/requirements.txt
 $(NODE)/ready: tests/interop/package-lock.json
 	cd tests/interop && npm ci --no-audit --no-fund
 	touch $@
+
+include ffi/install.mk
