@@ -3,10 +3,17 @@
 //! tables in `tests/vectors`.
 #![forbid(unsafe_code)]
 
+mod broker;
+mod client;
 mod codec;
 mod hex;
+mod packets;
+mod script;
 mod table;
 
+pub use broker::{broker_machine, version_of};
+pub use client::client_machine;
 pub use codec::{client_v3, client_v5, round_trips, server, stream_holds};
 pub use hex::hex;
+pub use script::scripts;
 pub use table::{Row, table};
