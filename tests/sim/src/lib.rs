@@ -9,6 +9,7 @@
 
 mod actor;
 pub mod check;
+mod clients;
 mod naive;
 mod net;
 pub mod obs;

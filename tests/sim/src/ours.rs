@@ -27,7 +27,10 @@ pub(crate) struct Ours {
     settled: bool,
     now: Time,
     subscribed: bool,
+    /// Session State was given up at least once.
     forgot: bool,
+    /// It was given up, and the broker has not been told yet.
+    forgetting: bool,
     /// CONNACK has come on this transport.
     online: bool,
     /// Whether there is a transport that takes what the client has to say.
@@ -57,6 +60,7 @@ impl Ours {
             now: 0,
             subscribed: false,
             forgot: false,
+            forgetting: false,
             online: false,
             open: false,
             closing: None,
@@ -70,6 +74,9 @@ impl Ours {
         if !self.client.is_idle() {
             return;
         }
+        // 3.x goes on with whatever there is, so what was forgotten here must be there too.
+        let clean = clean || self.forgetting;
+        self.forgetting = clean && self.plan.version != Version::V5;
         let lasting = self.plan.durable && (self.plan.version == Version::V5 || !clean);
         self.config.session_expiry_s = if lasting { self.plan.expiry } else { 0 };
         // A client that starts clean always keeps no Session State while it rests, so it must not
@@ -87,8 +94,7 @@ impl Ours {
                 properties.push(Property::MessageExpiryInterval(expiry)).expect("in range");
             }
             let m = &will.message;
-            let message =
-                Message::build(&m.topic, &body(m), m.qos, m.retain, properties.view());
+            let message = Message::build(&m.topic, &body(m), m.qos, m.retain, properties.view());
             Will { message: message.expect("well-formed"), delay_s: will.delay }
         });
         if let Err(error) = self.client.reconfigure(self.config.clone()) {
@@ -182,6 +188,7 @@ impl Ours {
             }
             Event::Connected(_) => {
                 self.online = true;
+                self.forgetting = false;
                 self.connected();
                 None
             }

@@ -8,8 +8,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use libmqtt_codec::{
     Ack, AckKind, ConnAck, Connect, Disconnect, FiltersBuf, Packet, PacketId, Progress,
-    PropertiesBuf, Property, Publish, QoS, Reason, Side, Subscribe, Subscription,
-    SubscriptionsBuf, Unsubscribe, Version, Will, frame,
+    PropertiesBuf, Property, Publish, QoS, Reason, Side, Subscribe, Subscription, SubscriptionsBuf,
+    Unsubscribe, Version, Will, frame,
 };
 
 use crate::actor::{Actor, Deed};
@@ -219,10 +219,8 @@ impl Peer {
 
     fn subscribe_to_everything(&mut self) {
         let filters = EVERYTHING.iter().map(|filter| {
-            let options = libmqtt_codec::SubscriptionOptions {
-                qos: QoS::ExactlyOnce,
-                ..Default::default()
-            };
+            let options =
+                libmqtt_codec::SubscriptionOptions { qos: QoS::ExactlyOnce, ..Default::default() };
             (filter.to_string(), options)
         });
         self.subscribe(&filters.collect::<Vec<_>>(), self.plan.ids.then_some(77));
@@ -282,8 +280,12 @@ impl Peer {
                 }
                 let Some(id) = self.free_id() else { return };
                 self.numbers += 1;
-                let flight =
-                    Flight { message: message.clone(), token, released: false, number: self.numbers };
+                let flight = Flight {
+                    message: message.clone(),
+                    token,
+                    released: false,
+                    number: self.numbers,
+                };
                 self.flights.insert(id.get(), flight);
                 self.say_publish(&message, Some(id), false);
             }
@@ -441,10 +443,12 @@ impl Actor for Peer {
                 if let Some(expiry) = expiry.filter(|_| self.v5()) {
                     properties.push(Property::SessionExpiryInterval(expiry)).expect("in range");
                 }
-                let reason =
-                    if *with_will { Reason::DisconnectWithWill } else { Reason::Success };
+                let reason = if *with_will { Reason::DisconnectWithWill } else { Reason::Success };
                 self.answers.clear();
-                self.send(&Packet::Disconnect(Disconnect { reason, properties: properties.view() }));
+                self.send(&Packet::Disconnect(Disconnect {
+                    reason,
+                    properties: properties.view(),
+                }));
                 self.close();
             }
             Act::Settle => {
@@ -469,7 +473,8 @@ impl Actor for Peer {
         input.extend_from_slice(data);
         let mut used = 0;
         while self.state != State::Closing
-            && let Ok(Progress::Packet(found)) = frame(&input[used..], u32::MAX) {
+            && let Ok(Progress::Packet(found)) = frame(&input[used..], u32::MAX)
+        {
             used += found.len;
             match found.decode(self.plan.version, Side::Server) {
                 Ok(packet) => self.heard(&packet),
@@ -520,10 +525,11 @@ impl Actor for Peer {
 
     fn poll_timeout(&self) -> Option<Time> {
         let answer = self.answers.front().map(|(at, ..)| *at);
-        let ping = (self.state == State::Open && self.keep_alive > 0).then(|| match self.ping_sent {
-            Some(at) => at + self.keep_alive,
-            None => self.last_sent + self.keep_alive / 2,
-        });
+        let ping =
+            (self.state == State::Open && self.keep_alive > 0).then(|| match self.ping_sent {
+                Some(at) => at + self.keep_alive,
+                None => self.last_sent + self.keep_alive / 2,
+            });
         let opening = (self.state == State::Opening).then(|| self.first_try + 20 * SEC);
         [answer, ping, opening].into_iter().flatten().min().map(|at| at.max(self.now + MS / 100))
     }

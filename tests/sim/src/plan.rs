@@ -241,18 +241,26 @@ pub struct WillPlan {
 const TOPICS: &[&str] = &["a", "a/b", "a/c", "a/b/c", "/a", "a//b", "b/x/y", "Ω/ü", "b"];
 
 const FILTERS: &[&str] = &[
-    "a", "a/b", "a/+", "a/#", "+", "#", "+/b", "/+", "+/+", "$x/#", "b/+/y", "a/+/c", "Ω/#", "+/a/#",
-    "b", "nobody/here",
+    "a",
+    "a/b",
+    "a/+",
+    "a/#",
+    "+",
+    "#",
+    "+/b",
+    "/+",
+    "+/+",
+    "$x/#",
+    "b/+/y",
+    "a/+/c",
+    "Ω/#",
+    "+/a/#",
+    "b",
+    "nobody/here",
 ];
 
-const SHARED: &[&str] = &[
-    "$share/g/a/#",
-    "$share/g/#",
-    "$share/g/a/b",
-    "$share/h/a/#",
-    "$share/h/#",
-    "$share/h/a/b",
-];
+const SHARED: &[&str] =
+    &["$share/g/a/#", "$share/g/#", "$share/g/a/b", "$share/h/a/#", "$share/h/#", "$share/h/a/b"];
 
 /// The steady watcher's subscriptions.
 pub const EVERYTHING: &[&str] = &["#"];
@@ -267,7 +275,7 @@ pub struct Script {
 impl Script {
     /// Actions that depend on `seed` alone.
     pub fn new(seed: u64) -> Script {
-        Script { rng: Rng::new(seed ^ 0x5C21_97), next_key: 1 }
+        Script { rng: Rng::new(seed ^ 0x005C_2197), next_key: 1 }
     }
 
     /// What `actor` does next.
@@ -304,7 +312,11 @@ impl Script {
             message.len = message.len.min(200);
             WillPlan {
                 message,
-                delay: if actor.version == Version::V5 { self.rng.pick(&[0, 0, 1, 3, 30]) } else { 0 },
+                delay: if actor.version == Version::V5 {
+                    self.rng.pick(&[0, 0, 1, 3, 30])
+                } else {
+                    0
+                },
             }
         });
         Act::Connect { clean: clean && !actor.steady, will }

@@ -232,7 +232,8 @@ impl World<'_> {
 
     /// The oldest batch between two shards arrives, whichever was announced.
     pub(crate) fn batch(&mut self, from: usize, to: usize) {
-        let Some(batch) = self.batches.get_mut(&(from, to)).and_then(|line| line.pop_front()) else {
+        let Some(batch) = self.batches.get_mut(&(from, to)).and_then(|line| line.pop_front())
+        else {
             return;
         };
         let now = self.time();

@@ -88,7 +88,9 @@ impl Tamper {
                 out.extend([packet, held]);
             }
             Some(held) => out.extend([held, packet]),
-            None if !self.done && line_of(&packet).is_some() => drop(self.held.insert(conn, packet)),
+            None if !self.done && line_of(&packet).is_some() => {
+                drop(self.held.insert(conn, packet))
+            }
             None => out.push(packet),
         }
     }

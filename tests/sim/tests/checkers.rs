@@ -9,7 +9,8 @@ const SEEDS: u64 = 25;
 #[test]
 fn every_fault_on_the_way_is_seen() {
     for (name, fault) in Fault::ALL {
-        let seen = (0..SEEDS).any(|seed| !run(&Plan::new(seed, Some(*fault))).violations.is_empty());
+        let seen =
+            (0..SEEDS).any(|seed| !run(&Plan::new(seed, Some(*fault))).violations.is_empty());
         assert!(seen, "{name} was not seen in {SEEDS} seeds");
     }
 }
@@ -55,9 +56,7 @@ fn received_at(obs: &Obs, wanted: QoS) -> bool {
 #[test]
 fn a_message_that_a_program_never_gets_is_seen() {
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
-        check(&["program"], |trace, at| {
-            received_at(&trace[at], qos).then(|| without(trace, at))
-        });
+        check(&["program"], |trace, at| received_at(&trace[at], qos).then(|| without(trace, at)));
     }
 }
 

@@ -1,7 +1,5 @@
 //! Who must get which message, and what left the broker.
 
-use std::collections::BTreeSet;
-
 use libmqtt_codec::{Ack, AckKind, Publish, QoS, Reason};
 
 use super::Checker;
@@ -38,45 +36,18 @@ pub(crate) struct Obligation {
     pub(crate) instance: usize,
     pub(crate) qos: QoS,
     /// Subscription Identifiers, sorted; one that several subscriptions share stands repeatedly.
-    ids: Vec<u32>,
-    retain: bool,
+    pub(crate) ids: Vec<u32>,
+    pub(crate) retain: bool,
     /// The subscriptions behind it, as they were. Without any left it may be forgotten.
     pub(crate) filters: Vec<String>,
-    group: Option<usize>,
+    pub(crate) group: Option<usize>,
     /// From the retained store, because of a SUBSCRIBE.
-    stored: bool,
+    pub(crate) stored: bool,
     pub(crate) must: bool,
-    since: Time,
+    pub(crate) since: Time,
     pub(crate) sent: bool,
     /// Details are not decided by the specification.
-    loose: bool,
-}
-
-/// One message for one shared subscription.
-#[derive(Debug)]
-pub(crate) struct Group {
-    instance: usize,
-    pub(crate) members: Vec<usize>,
-    pub(crate) must: bool,
-    /// Lowest QoS that a member would get.
-    pub(crate) qos_min: u8,
-    taken: Option<usize>,
-    filter: String,
-    /// Whoever is a member may get it.
-    open: bool,
-}
-
-impl Group {
-    /// A member has ended its session or subscription: the message may go elsewhere, or be lost.
-    pub(crate) fn member_left(&mut self, session: usize) {
-        if self.members.contains(&session) {
-            self.must = false;
-            self.open |= self.taken.is_none_or(|taken| taken == session);
-            if self.taken == Some(session) {
-                self.taken = None;
-            }
-        }
-    }
+    pub(crate) loose: bool,
 }
 
 impl Checker<'_> {
@@ -164,7 +135,8 @@ impl Checker<'_> {
         let retain = rap && origin.retain;
         let in_doubt = s.deadline.is_some_and(|at| at <= self.now);
         let loose = origin.will && own && matched.iter().any(|(_, sub)| sub.options.no_local);
-        let waits = s.online.is_some() || qos > QoS::AtMostOnce || self.plan.config.queue_qos0_offline;
+        let waits =
+            s.online.is_some() || qos > QoS::AtMostOnce || self.plan.config.queue_qos0_offline;
         let owed = Obligation {
             instance,
             qos,
@@ -181,66 +153,8 @@ impl Checker<'_> {
         self.owe(session, owed);
     }
 
-    fn owe_groups(&mut self, instance: usize) {
-        let topic = self.instances[instance].origin.topic.clone();
-        let mut filters = BTreeSet::new();
-        for &session in self.living.values() {
-            let shared = self.sessions[session].subs.keys().filter(|filter| {
-                let (name, rest) = naive::split_share(filter);
-                name.is_some() && naive::matches(rest, &topic)
-            });
-            filters.extend(shared.cloned());
-        }
-        for filter in filters {
-            self.owe_group(instance, &filter);
-        }
-    }
-
-    fn owe_group(&mut self, instance: usize, filter: &str) {
-        let origin = self.instances[instance].origin.clone();
-        let group = self.groups.len();
-        let mut members = Vec::new();
-        // A session that ends as its will is published may still be a member, and take it along.
-        let dying = origin.will && self.sessions[origin.publisher].ended;
-        let (mut must, mut qos_min) = (!dying, 2);
-        for session in self.living.values().copied().collect::<Vec<_>>() {
-            let s = &self.sessions[session];
-            let Some(sub) = s.subs.get(filter) else { continue };
-            let qos = sub.options.qos.min(origin.qos);
-            let in_doubt = s.deadline.is_some_and(|at| at <= self.now);
-            must &= !self.too_large(session, &origin);
-            must &= !in_doubt && (s.online.is_some() || qos > QoS::AtMostOnce);
-            qos_min = qos_min.min(qos as u8);
-            members.push(session);
-            let owed = Obligation {
-                instance,
-                qos,
-                ids: sub.id.into_iter().collect(),
-                retain: sub.options.retain_as_published && origin.retain,
-                filters: vec![filter.into()],
-                group: Some(group),
-                stored: false,
-                must: false,
-                since: origin.at,
-                sent: false,
-                loose: false,
-            };
-            self.owe(session, owed);
-        }
-        let filter = filter.to_string();
-        let open = false;
-        self.groups_by_key.entry(origin.key).or_default().push(self.groups.len());
-        self.groups.push(Group { instance, members, must, qos_min, taken: None, filter, open });
-    }
-
     /// Notes a copy from the retained store.
-    pub(super) fn owe_stored(
-        &mut self,
-        session: usize,
-        instance: usize,
-        filter: &str,
-        must: bool,
-    ) {
+    pub(super) fn owe_stored(&mut self, session: usize, instance: usize, filter: &str, must: bool) {
         let s = &self.sessions[session];
         let sub = &s.subs[filter];
         let owed = Obligation {
@@ -259,77 +173,15 @@ impl Checker<'_> {
         self.owe(session, owed);
     }
 
-    /// Notes that this session may get what another member of its groups has left behind, under
-    /// any subscription that it had: the message may have waited since.
-    fn owe_again(&mut self, session: usize, key: u64) {
-        for group in self.groups_by_key.get(&key).cloned().unwrap_or_default() {
-            let g = &self.groups[group];
-            if !g.open || g.taken.is_some() {
-                continue;
-            }
-            let origin = &self.instances[g.instance].origin;
-            let s = &self.sessions[session];
-            let new: Vec<Obligation> = s
-                .shared
-                .iter()
-                .filter(|(filter, _)| *filter == g.filter)
-                .map(|(filter, sub)| Obligation {
-                    instance: g.instance,
-                    qos: sub.options.qos.min(origin.qos),
-                    ids: sub.id.into_iter().collect(),
-                    retain: sub.options.retain_as_published && origin.retain,
-                    filters: vec![filter.clone()],
-                    group: Some(group),
-                    stored: false,
-                    must: false,
-                    since: origin.at,
-                    sent: false,
-                    loose: false,
-                })
-                .filter(|new| {
-                    !s.owed.iter().any(|owed| {
-                        owed.group == Some(group)
-                            && !owed.sent
-                            && (owed.qos, &owed.ids, owed.retain) == (new.qos, &new.ids, new.retain)
-                    })
-                })
-                .collect();
-            for owed in new {
-                self.groups[group].members.push(session);
-                self.owe(session, owed);
-            }
-        }
-    }
-
-    /// Another taking of the same message, with whose copy this session's may have been confused:
-    /// then the group of `place` is free.
-    fn exchange(&mut self, group: usize, holder: usize) -> bool {
-        let s = &self.sessions[holder];
-        let Some(held) = s.owed.iter().find(|owed| owed.group == Some(group) && owed.sent) else {
-            return false;
-        };
-        let key = self.instances[held.instance].origin.key;
-        let other = s.owed_by_key[&key].iter().copied().find(|&place| {
-            let owed = &s.owed[place];
-            let free = owed.group.is_some_and(|group| self.groups[group].taken.is_none());
-            !owed.sent && free && (owed.qos, &owed.ids) == (held.qos, &held.ids)
-        });
-        let Some(place) = other else { return false };
-        let owed = &mut self.sessions[holder].owed[place];
-        owed.sent = true;
-        self.groups[owed.group.expect("just seen")].taken = Some(holder);
-        true
-    }
-
     /// Whether a message might be larger than a client takes.
-    fn too_large(&self, session: usize, origin: &Origin) -> bool {
+    pub(super) fn too_large(&self, session: usize, origin: &Origin) -> bool {
         let client_id = &self.sessions[session].client_id;
         let actor = self.plan.actors.iter().find(|actor| actor.client_id == *client_id);
         let most = actor.and_then(|actor| actor.packet_max).unwrap_or(u32::MAX);
         origin.len + origin.topic.len() + 40 > most as usize
     }
 
-    fn owe(&mut self, session: usize, mut owed: Obligation) {
+    pub(super) fn owe(&mut self, session: usize, mut owed: Obligation) {
         let origin = &self.instances[owed.instance].origin;
         owed.must &= !self.too_large(session, origin);
         let key = origin.key;
@@ -365,9 +217,7 @@ impl Checker<'_> {
             !owed.sent
                 && self.instances[owed.instance].origin.topic == topic
                 && (owed.loose
-                    || owed.qos == publish.qos
-                        && owed.ids == ids
-                        && owed.retain == publish.retain)
+                    || owed.qos == publish.qos && owed.ids == ids && owed.retain == publish.retain)
         };
         let s = &mut self.sessions[session];
         // Of several takings of one message, what must be sent comes first.
@@ -425,8 +275,7 @@ impl Checker<'_> {
         let passed_on = group.is_some_and(|group| self.groups[group].open);
         if !stored && !origin.will && unique && !passed_on {
             let group = owed.group.and_then(|_| owed.filters.first().cloned());
-            let line =
-                (origin.client_id.clone(), origin.topic.clone(), publish.qos as u8, group);
+            let line = (origin.client_id.clone(), origin.topic.clone(), publish.qos as u8, group);
             let last = s.order.insert(line, instance);
             if let Some(last) = last.filter(|&last| last > instance) {
                 found.push(format!(
@@ -444,8 +293,8 @@ impl Checker<'_> {
                 found.push(format!("expiry: {:x} sent after its {expiry} s", origin.key));
             } else if s.version.has_properties() && !publish.dup {
                 let most = u64::from(expiry).saturating_sub(waited / SEC) + 1;
-                let least = u64::from(expiry)
-                    .saturating_sub((self.now - origin.at).div_ceil(SEC) + 1);
+                let least =
+                    u64::from(expiry).saturating_sub((self.now - origin.at).div_ceil(SEC) + 1);
                 if value.is_none_or(|value| !(least..=most).contains(&u64::from(value))) {
                     found.push(format!(
                         "expiry: {:x} of {expiry} s sent with {value:?}, not {least} to {most}",
@@ -484,7 +333,8 @@ impl Checker<'_> {
         if ack.kind == AckKind::PubRel {
             s.taking.remove(&ack.packet_id);
         } else if unknown && ack.kind != AckKind::PubComp {
-            let what = format!("flow: {} acknowledged {}, not in flight", s.client_id, ack.packet_id);
+            let what =
+                format!("flow: {} acknowledged {}, not in flight", s.client_id, ack.packet_id);
             self.violation(what);
         } else if let Some((key, qos)) = s.flows.ack(ack.kind, ack.packet_id.get(), ack.reason) {
             *s.finished.entry((key, qos as u8)).or_default() += 1;

@@ -28,6 +28,7 @@ mod deliver;
 mod flow;
 mod retained;
 mod session;
+mod shared;
 mod subscribe;
 mod will;
 mod wire;
@@ -39,9 +40,10 @@ use libmqtt_codec::{Packet, Side};
 use crate::obs::{ActorId, ConnId, Obs, Time, What};
 use crate::plan::Plan;
 use client::Program;
-use deliver::{Group, Instance};
+use deliver::Instance;
 use retained::Kept;
 use session::{Link, Session};
+use shared::Group;
 
 pub(crate) use wire::decode;
 
@@ -127,13 +129,13 @@ impl<'p> Checker<'p> {
             What::ToBroker { conn, packet } => {
                 let link = self.links.get_mut(conn).expect("dialled before");
                 if link.answered {
-                    self.to_broker(*conn, packet);
+                    self.broker_hears(*conn, packet);
                 } else {
                     link.held.push(packet.clone());
                 }
             }
             What::Answered { conn, packet } => self.answered(*conn, packet),
-            What::FromBroker { conn, packet } => self.from_broker(*conn, packet),
+            What::FromBroker { conn, packet } => self.broker_sends(*conn, packet),
             What::BrokerTold { conn } => self.broker_told(*conn),
             What::BrokerClosed { conn, reason } => self.broker_closed(*conn, *reason),
             What::ClientGone { conn } => self.client_gone(*conn),
@@ -194,7 +196,7 @@ impl<'p> Checker<'p> {
     }
 
     /// The broker takes a packet from a client whose CONNECT it has accepted.
-    fn to_broker(&mut self, conn: ConnId, bytes: &[u8]) {
+    fn broker_hears(&mut self, conn: ConnId, bytes: &[u8]) {
         let now = self.now;
         let link = self.links.get_mut(&conn).expect("dialled before");
         if link.gone {
@@ -215,7 +217,7 @@ impl<'p> Checker<'p> {
         }
     }
 
-    fn from_broker(&mut self, conn: ConnId, bytes: &[u8]) {
+    fn broker_sends(&mut self, conn: ConnId, bytes: &[u8]) {
         let link = self.links.get_mut(&conn).expect("dialled before");
         let packet = match decode(bytes, link.broker.version(), Side::Server) {
             Ok(packet) => packet,

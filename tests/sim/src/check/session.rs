@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use libmqtt_codec::{Connect, Disconnect, Packet, PacketId, Properties, QoS, Reason, Side, Version};
+use libmqtt_codec::{
+    Connect, Disconnect, Packet, PacketId, Properties, QoS, Reason, Side, Version,
+};
 
 use super::deliver::Obligation;
 use super::flow::Flows;
 use super::subscribe::{Expected, Sub};
 use super::will::Will;
-use super::{Checker, decode};
 use super::wire::Wire;
+use super::{Checker, decode};
 use crate::obs::{ActorId, ConnId, SEC, Time};
 
 /// A Network Connection.
@@ -121,7 +123,7 @@ impl Checker<'_> {
         }
         self.connected_as(conn, &connect, connack.session_present, connack.properties);
         for packet in rest {
-            self.to_broker(conn, packet);
+            self.broker_hears(conn, packet);
         }
     }
 
@@ -182,7 +184,8 @@ impl Checker<'_> {
                 must_be_present = (lasting || clean).then_some(!clean);
             } else {
                 let in_doubt = self.sessions[old].deadline.is_some_and(|at| at <= self.now);
-                must_be_present = (!in_doubt || connect.clean_start).then_some(!connect.clean_start);
+                must_be_present =
+                    (!in_doubt || connect.clean_start).then_some(!connect.clean_start);
             }
         }
         if connect.version != Version::V31 && must_be_present.is_some_and(|must| must != present) {

@@ -185,8 +185,7 @@ impl Wire {
             return Err("RETAIN, which the broker does not offer".into());
         }
         if let Some(id) = publish.packet_id {
-            let kind =
-                if publish.qos == QoS::AtLeastOnce { Use::Publish1 } else { Use::Publish2 };
+            let kind = if publish.qos == QoS::AtLeastOnce { Use::Publish1 } else { Use::Publish2 };
             self.take_id(id, kind)?;
             // v5 [MQTT-3.3.4-7] [MQTT-3.3.4-9]: what was published before this connection and only
             // waits for PUBCOMP does not count.

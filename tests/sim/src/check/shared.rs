@@ -1,0 +1,152 @@
+//! Shared subscriptions: one copy for each group. MQTT 5.0 §4.8.2.
+
+use std::collections::BTreeSet;
+
+use libmqtt_codec::QoS;
+
+use super::Checker;
+use super::deliver::Obligation;
+use crate::naive;
+
+/// One message for one shared subscription.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pub(crate) instance: usize,
+    pub(crate) members: Vec<usize>,
+    pub(crate) must: bool,
+    /// Lowest QoS that a member would get.
+    pub(crate) qos_min: u8,
+    pub(crate) taken: Option<usize>,
+    pub(crate) filter: String,
+    /// Whoever is a member may get it.
+    pub(crate) open: bool,
+}
+
+impl Group {
+    /// A member has ended its session or subscription: the message may go elsewhere, or be lost.
+    pub(crate) fn member_left(&mut self, session: usize) {
+        if self.members.contains(&session) {
+            self.must = false;
+            self.open |= self.taken.is_none_or(|taken| taken == session);
+            if self.taken == Some(session) {
+                self.taken = None;
+            }
+        }
+    }
+}
+
+impl Checker<'_> {
+    pub(super) fn owe_groups(&mut self, instance: usize) {
+        let topic = self.instances[instance].origin.topic.clone();
+        let mut filters = BTreeSet::new();
+        for &session in self.living.values() {
+            let shared = self.sessions[session].subs.keys().filter(|filter| {
+                let (name, rest) = naive::split_share(filter);
+                name.is_some() && naive::matches(rest, &topic)
+            });
+            filters.extend(shared.cloned());
+        }
+        for filter in filters {
+            self.owe_group(instance, &filter);
+        }
+    }
+
+    pub(super) fn owe_group(&mut self, instance: usize, filter: &str) {
+        let origin = self.instances[instance].origin.clone();
+        let group = self.groups.len();
+        let mut members = Vec::new();
+        // A session that ends as its will is published may still be a member, and take it along.
+        let dying = origin.will && self.sessions[origin.publisher].ended;
+        let (mut must, mut qos_min) = (!dying, 2);
+        for session in self.living.values().copied().collect::<Vec<_>>() {
+            let s = &self.sessions[session];
+            let Some(sub) = s.subs.get(filter) else { continue };
+            let qos = sub.options.qos.min(origin.qos);
+            let in_doubt = s.deadline.is_some_and(|at| at <= self.now);
+            must &= !self.too_large(session, &origin);
+            must &= !in_doubt && (s.online.is_some() || qos > QoS::AtMostOnce);
+            qos_min = qos_min.min(qos as u8);
+            members.push(session);
+            let owed = Obligation {
+                instance,
+                qos,
+                ids: sub.id.into_iter().collect(),
+                retain: sub.options.retain_as_published && origin.retain,
+                filters: vec![filter.into()],
+                group: Some(group),
+                stored: false,
+                must: false,
+                since: origin.at,
+                sent: false,
+                loose: false,
+            };
+            self.owe(session, owed);
+        }
+        let filter = filter.to_string();
+        let open = false;
+        self.groups_by_key.entry(origin.key).or_default().push(self.groups.len());
+        self.groups.push(Group { instance, members, must, qos_min, taken: None, filter, open });
+    }
+
+    /// Notes that this session may get what another member of its groups has left behind, under
+    /// any subscription that it had: the message may have waited since.
+    pub(super) fn owe_again(&mut self, session: usize, key: u64) {
+        for group in self.groups_by_key.get(&key).cloned().unwrap_or_default() {
+            let g = &self.groups[group];
+            if !g.open || g.taken.is_some() {
+                continue;
+            }
+            let origin = &self.instances[g.instance].origin;
+            let s = &self.sessions[session];
+            let new: Vec<Obligation> = s
+                .shared
+                .iter()
+                .filter(|(filter, _)| *filter == g.filter)
+                .map(|(filter, sub)| Obligation {
+                    instance: g.instance,
+                    qos: sub.options.qos.min(origin.qos),
+                    ids: sub.id.into_iter().collect(),
+                    retain: sub.options.retain_as_published && origin.retain,
+                    filters: vec![filter.clone()],
+                    group: Some(group),
+                    stored: false,
+                    must: false,
+                    since: origin.at,
+                    sent: false,
+                    loose: false,
+                })
+                .filter(|new| {
+                    !s.owed.iter().any(|owed| {
+                        owed.group == Some(group)
+                            && !owed.sent
+                            && (owed.qos, &owed.ids, owed.retain) == (new.qos, &new.ids, new.retain)
+                    })
+                })
+                .collect();
+            for owed in new {
+                self.groups[group].members.push(session);
+                self.owe(session, owed);
+            }
+        }
+    }
+
+    /// Another taking of the same message, with whose copy this session's may have been confused:
+    /// then the group of `place` is free.
+    pub(super) fn exchange(&mut self, group: usize, holder: usize) -> bool {
+        let s = &self.sessions[holder];
+        let Some(held) = s.owed.iter().find(|owed| owed.group == Some(group) && owed.sent) else {
+            return false;
+        };
+        let key = self.instances[held.instance].origin.key;
+        let other = s.owed_by_key[&key].iter().copied().find(|&place| {
+            let owed = &s.owed[place];
+            let free = owed.group.is_some_and(|group| self.groups[group].taken.is_none());
+            !owed.sent && free && (owed.qos, &owed.ids) == (held.qos, &held.ids)
+        });
+        let Some(place) = other else { return false };
+        let owed = &mut self.sessions[holder].owed[place];
+        owed.sent = true;
+        self.groups[owed.group.expect("just seen")].taken = Some(holder);
+        true
+    }
+}
