@@ -48,6 +48,7 @@ class Messages:
         self._queue = queue
         self._taken: deque[Message] = deque()
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._in_a_row = 0
         client._streams.add(self)
 
     def __aiter__(self) -> Self:
@@ -59,9 +60,13 @@ class Messages:
             if not self._fill():
                 raise StopAsyncIteration
             if not taken:
+                self._in_a_row = 0
                 await self._wait()
+            elif (in_a_row := self._in_a_row + len(taken)) < _BATCH:
+                self._in_a_row = in_a_row
             else:
                 # Others have their turn now and then, also when messages never end.
+                self._in_a_row = 0
                 await asyncio.sleep(0)
         return taken.popleft()
 
@@ -138,7 +143,8 @@ class Client:
             async for message in client.messages:
                 print(message.topic, message.payload)
 
-    Servers, `timeout` and options are those of `libmqtt.Client`. It belongs to the event loop that
+    Servers, `timeout` and options are those of `libmqtt.Client`; a `Broker` of this process will do
+    as a server, without a socket. It belongs to the event loop that
     it connects on. A lost connection is made again in the background. Every call may be cancelled;
     a message that was being published then is published nevertheless.
     """
