@@ -3,6 +3,7 @@
 #include "abi.h"
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stddef.h>
 
 static atomic_int connects, disconnects, publishes, subscribes, unsubscribes;
 
@@ -217,6 +218,26 @@ static void everything_was_told(void)
     CHECK(publishes == 3 && subscribes == 1 && unsubscribes == 1);
 }
 
+/* What programs were compiled with stays where it is; new callbacks stand behind. */
+static void structs_are_laid_out_as_in_0_1(void)
+{
+    enum { POINTER = sizeof(void *) };
+    CHECK(sizeof(mqtt_text) == 2 * POINTER && offsetof(mqtt_text, len) == POINTER);
+    CHECK(sizeof(mqtt_bytes) == 2 * POINTER && offsetof(mqtt_bytes, len) == POINTER);
+    CHECK(sizeof(mqtt_subscription) == 3 * POINTER);
+    CHECK(offsetof(mqtt_subscription, filter_len) == POINTER);
+    CHECK(offsetof(mqtt_subscription, options) == 2 * POINTER);
+    CHECK(offsetof(mqtt_hooks, authenticate) == POINTER);
+    CHECK(offsetof(mqtt_hooks, authorise_publish) == 2 * POINTER);
+    CHECK(offsetof(mqtt_hooks, authorise_subscribe) == 3 * POINTER);
+    CHECK(offsetof(mqtt_hooks, connected) == 4 * POINTER);
+    CHECK(offsetof(mqtt_hooks, disconnected) == 5 * POINTER);
+    CHECK(offsetof(mqtt_hooks, published) == 6 * POINTER);
+    CHECK(offsetof(mqtt_hooks, subscribed) == 7 * POINTER);
+    CHECK(offsetof(mqtt_hooks, unsubscribed) == 8 * POINTER);
+    CHECK(sizeof(mqtt_status) == 4 && sizeof(mqtt_event_type) == 4);
+}
+
 /* A program of an older header knows fewer callbacks; one of a newer header more. */
 
 struct older_hooks {
@@ -297,6 +318,7 @@ int main(void)
     RUN(authentication_takes_several_steps);
     RUN(everything_was_told);
     mqtt_broker_free(broker);
+    RUN(structs_are_laid_out_as_in_0_1);
     RUN(a_table_of_another_version_works);
     RUN(userdata_are_freed_once);
     return REPORT();
