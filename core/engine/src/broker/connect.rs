@@ -1,21 +1,17 @@
-//! CONNECT, CONNACK, DISCONNECT: how clients come and go. MQTT 5.0 §3.1, §3.2, §3.14.
+//! CONNECT: how clients come. MQTT 5.0 §3.1.
 
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 
 use bytes::Bytes;
-use libmqtt_codec::{
-    ConnAck, Connect, DecodeError, Disconnect, Frame, Packet, PacketType, Properties,
-    PropertiesBuf, Property, QoS, Reason, Side, Version,
-};
+use libmqtt_codec::{ConnAck, Connect, Frame, Packet, PacketType, Reason, Side, Version};
 
 use super::auth::sayable;
 use super::link::{Extras, Question, State, Waiting};
-use super::session::{NEVER, Session};
+use super::session::Session;
 use super::shard::{Next, Timer};
 use super::{BrokerOutput, LinkId, Moved, Shard, ShardId};
 use crate::session::AliasOut;
-use crate::topic::SessionKey;
 use crate::{Authenticate, ClientInfo, Instant, Step, Verdict};
 
 /// How long a client with this Keep Alive may be silent. v5 [MQTT-3.1.2-22] v311 [MQTT-3.1.2-24]
@@ -190,12 +186,24 @@ impl Shard {
     ) -> Next {
         let Some(connect) = waiting.connect() else { return Next::Stop };
         let Some(client) = waiting.client.as_deref() else { return Next::Stop };
-        let (index, present) = self.open_session(now, &connect, client);
         let expiry_asked = match connect.version {
             Version::V5 => connect.properties.session_expiry_interval().unwrap_or(0),
             _ if connect.clean_start => 0,
             _ => self.shared.config.session_expiry_v3_s,
         };
+        let properties = self.connack_properties(&connect, client, expiry_asked, data.as_deref());
+        let connack = ConnAck {
+            session_present: false,
+            reason: Reason::Success,
+            properties: properties.view(),
+        };
+        let packet_max = self.tables.links.at(link.index).map_or(0, |found| found.packet_max);
+        let len = Packet::ConnAck(connack).encoded_len(connect.version);
+        if len.is_ok_and(|len| len > packet_max as usize) {
+            self.drop_link(link, Reason::PacketTooLarge); // it cannot even be let in
+            return Next::Stop;
+        }
+        let (index, present) = self.open_session(now, &connect, client);
         let expiry_s = expiry_asked.min(self.shared.config.session_expiry_max_s);
         let will = connect.will.as_ref().map(|will| Box::new(super::will::keep(will)));
         let Some(session) = self.tables.sessions.at_mut(index) else { return Next::Stop };
@@ -240,12 +248,12 @@ impl Shard {
         self.shared.connections.fetch_add(1, Ordering::Relaxed);
         self.tables.stats.connections += 1;
         self.tables.stats.connections_total += 1;
-        self.write_connack(link, &connect, client, present, expiry_asked, data.as_deref());
-        if self.tables.links.at(link.index).is_none_or(|found| found.outbox.is_empty()) {
-            // The client takes no packet as large as its CONNACK.
-            self.leave(now, link, Reason::PacketTooLarge, false);
-            return Next::Stop;
-        }
+        let connack = ConnAck {
+            // v5 [MQTT-3.2.2-2] [MQTT-3.2.2-3] v311 [MQTT-3.2.2-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3]
+            session_present: present && connect.version != Version::V31,
+            ..connack
+        };
+        self.tables.write_packet(link.index, &Packet::ConnAck(connack));
         self.hooks.connected(client);
         if shares > 0 {
             self.set_online(index, true);
@@ -291,251 +299,6 @@ impl Shard {
         (index, false)
     }
 
-    fn write_connack(
-        &mut self,
-        link: LinkId,
-        connect: &Connect<'_>,
-        client: &ClientInfo,
-        present: bool,
-        expiry_asked: u32,
-        data: Option<&[u8]>,
-    ) {
-        let mut properties = PropertiesBuf::new();
-        if connect.version == Version::V5 {
-            let config = &self.shared.config;
-            let mut push = |property: Property<'_>| {
-                let pushed = properties.push(property);
-                debug_assert!(pushed.is_ok(), "{property:?}: {pushed:?}");
-            };
-            if connect.client_id.is_empty() {
-                // v5 [MQTT-3.1.3-7] [MQTT-3.2.2-16]
-                push(Property::AssignedClientIdentifier(&client.client_id));
-            }
-            if expiry_asked > config.session_expiry_max_s {
-                push(Property::SessionExpiryInterval(config.session_expiry_max_s));
-            }
-            if config.receive_maximum != u16::MAX {
-                push(Property::ReceiveMaximum(config.receive_maximum.max(1)));
-            }
-            if config.maximum_qos < QoS::ExactlyOnce {
-                push(Property::MaximumQoS(config.maximum_qos as u8)); // v5 [MQTT-3.2.2-9]
-            }
-            if !config.retain_available {
-                push(Property::RetainAvailable(false));
-            }
-            push(Property::MaximumPacketSize(config.maximum_packet_size.max(1)));
-            if config.topic_alias_maximum > 0 {
-                push(Property::TopicAliasMaximum(config.topic_alias_maximum));
-            }
-            if !config.wildcard_subscriptions {
-                push(Property::WildcardSubscriptionAvailable(false));
-            }
-            if !config.subscription_identifiers {
-                push(Property::SubscriptionIdentifierAvailable(false));
-            }
-            if !config.shared_subscriptions {
-                push(Property::SharedSubscriptionAvailable(false));
-            }
-            let max = config.keep_alive_max_s;
-            if max > 0 && !(1..=max).contains(&connect.keep_alive_s) {
-                push(Property::ServerKeepAlive(max));
-            }
-            // v5 [MQTT-3.1.2-28]
-            if connect.properties.request_response_information() == Some(true)
-                && let Some(information) = &config.response_information
-            {
-                push(Property::ResponseInformation(information));
-            }
-            // v5 [MQTT-4.12.0-5] [MQTT-4.12.0-6]
-            if let Some(method) = connect.properties.authentication_method() {
-                push(Property::AuthenticationMethod(method));
-                if let Some(data) = data {
-                    push(Property::AuthenticationData(data));
-                }
-            }
-        }
-        let connack = ConnAck {
-            // v5 [MQTT-3.2.2-2] [MQTT-3.2.2-3] v311 [MQTT-3.2.2-1] [MQTT-3.2.2-2] [MQTT-3.2.2-3]
-            session_present: present && connect.version != Version::V31,
-            reason: Reason::Success,
-            properties: properties.view(),
-        };
-        self.tables.write_packet(link.index, &Packet::ConnAck(connack));
-    }
-
-    /// Answers a CONNECT with a failure and closes.
-    /// v5 [MQTT-3.2.2-6] [MQTT-3.2.2-7] v311 [MQTT-3.2.2-4] [MQTT-3.2.2-5]
-    pub(super) fn refuse_connect(&mut self, link: LinkId, reason: Reason, text: &str) -> Next {
-        let mut properties = PropertiesBuf::new();
-        let told =
-            if text.is_empty() { Ok(()) } else { properties.push(Property::ReasonString(text)) };
-        debug_assert!(told.is_ok());
-        let Some(found) = self.tables.links.get(link.index, link.generation) else {
-            return Next::Stop;
-        };
-        let connack =
-            |properties| Packet::ConnAck(ConnAck { session_present: false, reason, properties });
-        let full = connack(properties.view());
-        // v5 [MQTT-3.2.2-19]
-        let fits =
-            full.encoded_len(found.version).is_ok_and(|len| len <= found.packet_max as usize);
-        let packet = if fits { full } else { connack(Properties::EMPTY) };
-        self.tables.write_packet(link.index, &packet);
-        self.drop_link(link, reason);
-        Next::Stop
-    }
-
-    /// A CONNECT that cannot be read. v5 [MQTT-3.1.4-1] v311 [MQTT-3.1.4-1]
-    fn refuse_malformed(&mut self, link: LinkId, frame: &Frame<'_>, error: DecodeError) -> Next {
-        // A client of 5.0 learns what was wrong, an older one only that it asked for a version
-        // that we do not speak. v5 [MQTT-3.1.2-2] v311 [MQTT-3.1.2-2]
-        let version = Connect::answer_version(frame).filter(|version| {
-            *version == Version::V5 || matches!(error, DecodeError::ProtocolLevel(_))
-        });
-        if let Some(version) = version
-            && let Some(found) = self.tables.links.get_mut(link.index, link.generation)
-        {
-            found.version = version;
-            return self.refuse_connect(link, error.reason(), "");
-        }
-        self.drop_link(link, error.reason());
-        Next::Stop
-    }
-
-    /// v5 [MQTT-3.14.4-3] v311 [MQTT-3.14.4-3]
-    pub(super) fn handle_disconnect(
-        &mut self,
-        now: Instant,
-        link: LinkId,
-        disconnect: &Disconnect<'_>,
-    ) -> Next {
-        if let Some(expiry_s) = disconnect.properties.session_expiry_interval() {
-            let Some(found) = self.tables.links.get(link.index, link.generation) else {
-                return Next::Stop;
-            };
-            if found.expiry_was_zero && expiry_s > 0 {
-                let text = "session expiry interval was 0";
-                return self.refuse(now, link, Reason::ProtocolError, text);
-            }
-            if let Some(session) = self.tables.sessions.at_mut(found.session) {
-                session.expiry_s = expiry_s.min(self.shared.config.session_expiry_max_s);
-            }
-        }
-        let will = disconnect.reason != Reason::Success;
-        self.leave(now, link, disconnect.reason, will);
-        Next::Stop
-    }
-
-    /// Ends a link from our side.
-    pub(super) fn leave(&mut self, now: Instant, link: LinkId, reason: Reason, will: bool) {
-        self.detach(now, link, reason, will);
-        self.drop_link(link, reason);
-    }
-
-    /// Takes a link from its session. `will` tells whether the session's will counts.
-    pub(super) fn detach(&mut self, now: Instant, link: LinkId, reason: Reason, will: bool) {
-        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
-        if found.state != State::Connected {
-            return;
-        }
-        let index = core::mem::replace(&mut found.session, u32::MAX);
-        found.state = State::Authenticating; // until the caller drops or removes it
-        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
-        self.tables.stats.connections -= 1;
-        let Some(session) = self.tables.sessions.at_mut(index) else { return };
-        session.link = None;
-        session.left_at = now;
-        self.shared.awaited.fetch_sub(session.waiting_bytes(), Ordering::Relaxed);
-        if !will {
-            session.will = None; // v5 [MQTT-3.1.2-10] v311 [MQTT-3.1.2-10]
-        }
-        let (expiry_s, shares) = (session.expiry_s, session.shares);
-        self.hooks.disconnected(&session.client, reason);
-        if expiry_s == 0 {
-            self.end_session(now, index);
-            return;
-        }
-        if shares > 0 {
-            self.set_online(index, false);
-        }
-        self.begin_will(now, index);
-        self.arm_session(index);
-    }
-
-    /// Has `check_session` called when a session without link has something to do.
-    pub(super) fn arm_session(&mut self, index: u32) {
-        let generation = self.tables.sessions.generation(index);
-        let Some(session) = self.tables.sessions.at_mut(index) else { return };
-        let end = (session.expiry_s != NEVER)
-            .then(|| session.left_at + Duration::from_secs(session.expiry_s.into()));
-        let due = session.will.as_ref().and_then(|will| will.due);
-        let Some(at) = end.into_iter().chain(due).min() else { return };
-        if session.armed.is_none_or(|armed| armed > at) {
-            session.armed = Some(at);
-            let key = SessionKey { shard: self.which, index, generation };
-            self.timers.arm(at, Timer::Session(key));
-        }
-    }
-
-    /// A session's will may be due, or its end.
-    pub(super) fn check_session(&mut self, now: Instant, key: SessionKey) {
-        let Some(session) = self.tables.sessions.get_mut(key.index, key.generation) else { return };
-        if session.armed.is_none_or(|armed| armed > now) {
-            return; // a later look was arranged instead
-        }
-        session.armed = None;
-        if session.link.is_some() {
-            return;
-        }
-        let span = Duration::from_secs(session.expiry_s.into());
-        if session.expiry_s != NEVER && session.left_at + span <= now {
-            self.end_session(now, key.index); // v5 [MQTT-4.1.0-2]
-            return;
-        }
-        if session.will.as_ref().is_some_and(|will| will.due.is_some_and(|due| due <= now)) {
-            self.publish_will(now, key.index);
-        }
-        self.arm_session(key.index);
-    }
-
-    /// Ends a session: its will is due, its subscriptions and messages go.
-    /// v5 [MQTT-3.1.2-23] [MQTT-4.1.0-2]
-    pub(super) fn end_session(&mut self, now: Instant, index: u32) {
-        self.publish_will(now, index); // v5 [MQTT-3.1.2-8]
-        let Some(client_id) = self.tables.sessions.at(index).map(|s| s.client.client_id.clone())
-        else {
-            return;
-        };
-        let generation = self.tables.sessions.generation(index);
-        let key = SessionKey { shard: self.which, index, generation };
-        let hash = self.hash(&client_id);
-        if let Ok(entry) = self.by_client_id.find_entry(hash, |&other| other == index) {
-            entry.remove();
-        }
-        let Some(mut session) = self.tables.sessions.remove(index) else { return };
-        self.shared.sessions.fetch_sub(1, Ordering::Relaxed);
-        if !session.filters.is_empty() {
-            let mut subscriptions = self.shared.index_mut();
-            for filter in &session.filters {
-                if let Ok(filter) = libmqtt_codec::TopicFilter::new(filter) {
-                    subscriptions.unsubscribe(filter, key);
-                }
-            }
-            self.shared.index_changed();
-        }
-        // What was on its way to this member of a shared subscription goes to another, except
-        // QoS 2 that it may have received. v5 [MQTT-4.8.2-5]
-        self.shared.let_go(session.outbound_bytes, false);
-        let flows = session.outbound.drain().into_iter().flatten();
-        for queued in flows.filter(|queued| queued.terms.qos == QoS::AtLeastOnce) {
-            self.reroute(now, &queued.stored, queued.terms.group);
-        }
-        while let Some(queued) = session.pop() {
-            self.tables.forget(queued.size(), false);
-            self.reroute(now, &queued.stored, queued.terms.group);
-        }
-    }
-
     /// A session by its Client Identifier. v5 [MQTT-3.1.3-2] v311 [MQTT-3.1.3-2]
     pub(super) fn find_session(&self, client_id: &str) -> Option<u32> {
         let hash = self.hash(client_id);
@@ -546,7 +309,7 @@ impl Shard {
         self.by_client_id.find(hash, same).copied()
     }
 
-    fn hash(&self, client_id: &str) -> u64 {
+    pub(super) fn hash(&self, client_id: &str) -> u64 {
         hash_text(&self.hasher, client_id)
     }
 }

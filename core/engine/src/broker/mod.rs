@@ -5,11 +5,14 @@
 
 mod auth;
 mod config;
+mod connack;
 mod connect;
 mod deliver;
+mod leave;
 mod link;
 mod outbox;
 mod output;
+mod overload;
 mod parcel;
 mod peer;
 mod publish;

@@ -8,9 +8,12 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use super::Shared;
-use super::parcel::{Audience, Identifiers, Target};
-use crate::topic::{Hit, Subscriber};
+use libmqtt_codec::Publish;
+
+use super::parcel::{Audience, Identifiers, Parcel, Stored, Target};
+use super::{Shard, Shared};
+use crate::Instant;
+use crate::topic::{Hit, SessionKey, Subscriber};
 
 /// Topics remembered at most, and bytes of them and their targets.
 const ROUTES_MAX: usize = 16 * 1024;
@@ -183,6 +186,80 @@ impl Routes {
             self.bytes = self.bytes - before + route.size();
         }
         route
+    }
+}
+
+impl Shard {
+    /// Routes a message: to the sessions of this shard at once, to those of others by batch.
+    /// Returns whether anyone is subscribed.
+    #[inline]
+    pub(super) fn route(
+        &mut self,
+        now: Instant,
+        parcel: &mut Parcel<'_>,
+        origin: Option<SessionKey>,
+    ) -> bool {
+        let route = self.routes.get(parcel.publish.topic, &self.shared);
+        if route.is_empty() {
+            return false;
+        }
+        self.tables.begin();
+        for target in &route.local {
+            self.tables.deliver(now, parcel, target, origin);
+        }
+        for (shard, targets) in &route.remote {
+            self.peers[usize::from(*shard)].push(parcel, targets, origin);
+        }
+        // v5-U52: each group's copy goes to one member.
+        for turns in &mut route.groups {
+            let target = turns.take();
+            if target.session.shard == self.which {
+                self.tables.deliver(now, parcel, target, origin);
+            } else {
+                self.peers[usize::from(target.session.shard)].push_one(parcel, target, origin);
+            }
+        }
+        true
+    }
+
+    /// Gives a message of a shared subscription to another member than the one that had it.
+    pub(super) fn reroute(&mut self, now: Instant, stored: &Arc<Stored>, group: u32) {
+        if group == 0 {
+            return;
+        }
+        if stored.expired(now) {
+            self.tables.stats.publish_dropped += 1; // v5 [MQTT-3.3.2-5]
+            return;
+        }
+        let mut parcel = Parcel::from_stored(stored);
+        let route = self.routes.get(parcel.publish.topic, &self.shared);
+        let Some(turns) = route.group(group) else { return };
+        let target = turns.take();
+        if target.session.shard == self.which {
+            self.tables.begin();
+            self.tables.deliver(now, &mut parcel, target, None);
+        } else {
+            self.peers[usize::from(target.session.shard)].push_one(&mut parcel, target, None);
+        }
+    }
+
+    /// The accepted message of a decoded PUBLISH or of the host: kept if it is to be retained,
+    /// and routed.
+    pub(super) fn accept_message(
+        &mut self,
+        now: Instant,
+        publish: &Publish<'_>,
+        origin: Option<SessionKey>,
+    ) -> bool {
+        let mut scratch = core::mem::take(&mut self.scratch);
+        let mut parcel = Parcel::new(publish, now, &mut scratch);
+        if publish.retain {
+            self.retain(&mut parcel);
+        }
+        let matched = self.route(now, &mut parcel, origin);
+        drop(parcel);
+        self.scratch = scratch;
+        matched
     }
 }
 

@@ -3,7 +3,6 @@
 //! This file takes inputs apart and hands outputs out; what a packet means is in the files named
 //! after it.
 
-use core::sync::atomic::Ordering;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -11,15 +10,14 @@ use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use libmqtt_codec::{
     DecodeError, Disconnect, Frame, Packet, PacketType, Progress, Properties, PropertiesBuf,
-    Property, Publish, Reason, Side, Version, frame,
+    Property, Reason, Side, Version, frame,
 };
 
 use super::deliver::Tables;
 use super::link::{Link, State};
-use super::parcel::{Parcel, Stored};
 use super::peer::PeerBatch;
 use super::routes::Routes;
-use super::{BrokerOutput, Closed, LinkId, LinkInfo, Moved, Outgoing, Overload, ShardId, Shared};
+use super::{BrokerOutput, Closed, LinkId, LinkInfo, Moved, Outgoing, ShardId, Shared};
 use crate::random::Random;
 use crate::timer::Timers;
 use crate::topic::SessionKey;
@@ -384,44 +382,6 @@ impl Shard {
         }
     }
 
-    /// Holds a publisher while too much waits for subscribers.
-    pub(super) fn hold_if_overloaded(&mut self, now: Instant, link: LinkId) -> Next {
-        let config = &self.shared.config;
-        if config.overload != Overload::Backpressure
-            || self.shared.awaited.load(Ordering::Relaxed) <= config.backlog_bytes_max
-        {
-            return Next::Go;
-        }
-        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else {
-            return Next::Stop;
-        };
-        found.held = true;
-        if self.held.is_empty() {
-            self.timers.arm(now + HELD_INTERVAL, Timer::Held);
-        }
-        self.held.push((link, now + HELD_MAX));
-        self.pause(link);
-        Next::Stop
-    }
-
-    fn check_held(&mut self, now: Instant) {
-        let low = self.shared.config.backlog_bytes_max / 4 * 3;
-        let relieved = self.shared.awaited.load(Ordering::Relaxed) <= low;
-        let (free, held) = core::mem::take(&mut self.held)
-            .into_iter()
-            .partition::<Vec<_>, _>(|(_, until)| relieved || *until <= now);
-        self.held = held;
-        if !self.held.is_empty() {
-            self.timers.arm(now + HELD_INTERVAL, Timer::Held);
-        }
-        for (link, _) in free {
-            if let Some(found) = self.tables.links.get_mut(link.index, link.generation) {
-                found.held = false;
-                self.read_again(now, link);
-            }
-        }
-    }
-
     /// Command: the host program publishes. Subscribers get it as from a client.
     pub fn publish(&mut self, now: Instant, message: &Message) {
         self.reap();
@@ -595,78 +555,6 @@ impl Shard {
             self.outputs.push_back(BrokerOutput::Pause(link, false));
         }
     }
-
-    /// Routes a message: to the sessions of this shard at once, to those of others by batch.
-    /// Returns whether anyone is subscribed.
-    #[inline]
-    pub(super) fn route(
-        &mut self,
-        now: Instant,
-        parcel: &mut Parcel<'_>,
-        origin: Option<SessionKey>,
-    ) -> bool {
-        let route = self.routes.get(parcel.publish.topic, &self.shared);
-        if route.is_empty() {
-            return false;
-        }
-        self.tables.begin();
-        for target in &route.local {
-            self.tables.deliver(now, parcel, target, origin);
-        }
-        for (shard, targets) in &route.remote {
-            self.peers[usize::from(*shard)].push(parcel, targets, origin);
-        }
-        // v5-U52: each group's copy goes to one member.
-        for turns in &mut route.groups {
-            let target = turns.take();
-            if target.session.shard == self.which {
-                self.tables.deliver(now, parcel, target, origin);
-            } else {
-                self.peers[usize::from(target.session.shard)].push_one(parcel, target, origin);
-            }
-        }
-        true
-    }
-
-    /// Gives a message of a shared subscription to another member than the one that had it.
-    pub(super) fn reroute(&mut self, now: Instant, stored: &Arc<Stored>, group: u32) {
-        if group == 0 {
-            return;
-        }
-        if stored.expired(now) {
-            self.tables.stats.publish_dropped += 1; // v5 [MQTT-3.3.2-5]
-            return;
-        }
-        let mut parcel = Parcel::from_stored(stored);
-        let route = self.routes.get(parcel.publish.topic, &self.shared);
-        let Some(turns) = route.group(group) else { return };
-        let target = turns.take();
-        if target.session.shard == self.which {
-            self.tables.begin();
-            self.tables.deliver(now, &mut parcel, target, None);
-        } else {
-            self.peers[usize::from(target.session.shard)].push_one(&mut parcel, target, None);
-        }
-    }
-
-    /// The accepted message of a decoded PUBLISH or of the host: kept if it is to be retained,
-    /// and routed.
-    pub(super) fn accept_message(
-        &mut self,
-        now: Instant,
-        publish: &Publish<'_>,
-        origin: Option<SessionKey>,
-    ) -> bool {
-        let mut scratch = core::mem::take(&mut self.scratch);
-        let mut parcel = Parcel::new(publish, now, &mut scratch);
-        if publish.retain {
-            self.retain(&mut parcel);
-        }
-        let matched = self.route(now, &mut parcel, origin);
-        drop(parcel);
-        self.scratch = scratch;
-        matched
-    }
 }
 
 /// Bytes in one piece that count as a sign of life though they complete no packet.
@@ -675,13 +563,6 @@ const LIFE_SIGN: usize = 512;
 /// Bytes of small packets that may wait for a client before no more is read from it: messages
 /// stay below, so that only answers to what it sends can come to more.
 const ANSWERS_MAX: usize = 256 * 1024;
-
-/// How long a publisher is held at a stretch. Its acknowledgements as a subscriber come the same
-/// way as its messages, so it must go on slowly rather than not at all.
-const HELD_MAX: core::time::Duration = core::time::Duration::from_millis(100);
-
-/// How often to look whether held publishers may go on.
-const HELD_INTERVAL: core::time::Duration = core::time::Duration::from_millis(5);
 
 impl core::fmt::Debug for Shard {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
