@@ -126,6 +126,13 @@ impl Shard {
         {
             return Err((Reason::ServerUnavailable, ""));
         }
+        self.check_room(connect)
+    }
+
+    /// Whether there is room for one more client. Asked again when it is let in: hooks that take
+    /// their time may have let in others.
+    fn check_room(&self, connect: &Connect<'_>) -> Result<(), (Reason, &'static str)> {
+        let config = &self.shared.config;
         if self.shared.connections.load(Ordering::Relaxed) >= config.connections_max {
             return Err((Reason::ServerBusy, ""));
         }
@@ -202,6 +209,9 @@ impl Shard {
         if len.is_ok_and(|len| len > packet_max as usize) {
             self.drop_link(link, Reason::PacketTooLarge); // it cannot even be let in
             return Next::Stop;
+        }
+        if let Err((reason, text)) = self.check_room(&connect) {
+            return self.refuse_connect(link, reason, text);
         }
         let (index, present) = self.open_session(now, &connect, client);
         let expiry_s = expiry_asked.min(self.shared.config.session_expiry_max_s);

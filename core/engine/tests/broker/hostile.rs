@@ -1,10 +1,13 @@
 //! Clients that mean harm.
 
+use std::sync::{Arc, Mutex};
+
 use libmqtt_engine::broker::{BrokerConfig, QueueFull};
 use libmqtt_engine::codec::{
     Connect, Packet, PacketId, Properties, Publish, QoS, Subscribe, Subscription,
     SubscriptionOptions, SubscriptionsBuf, Version,
 };
+use libmqtt_engine::{Authenticate, Hooks, Ticket, Verdict};
 
 use super::cluster::{Cluster, client, message};
 
@@ -98,4 +101,33 @@ fn a_subscribe_of_very_many_filters_is_not_sent_all_retained_messages_for_each()
     let stats = cluster.stats();
     assert!((90_000..110_000).contains(&stats.queued_messages), "{stats:?}");
     assert_eq!(stats.subscriptions, 1);
+}
+
+/// Puts every CONNECT off and notes its ticket.
+struct Slow(Arc<Mutex<Vec<Ticket>>>);
+
+impl Hooks for Slow {
+    fn authenticate(&mut self, ticket: Ticket, _: &Authenticate<'_>) -> Verdict {
+        self.0.lock().unwrap().push(ticket);
+        Verdict::Later
+    }
+}
+
+#[test]
+fn clients_that_wait_for_a_hook_together_are_not_let_in_beyond_the_bounds() {
+    for (connections_max, sessions_max) in [(3, 100), (100, 3)] {
+        let config = BrokerConfig { connections_max, sessions_max, ..BrokerConfig::default() };
+        let tickets = Arc::new(Mutex::new(Vec::new()));
+        let hooks = |_| -> Box<dyn Hooks> { Box::new(Slow(tickets.clone())) };
+        let mut cluster = Cluster::with_hooks(1, config, hooks);
+        let ids: Vec<String> = (0..10).map(|n| format!("c{n}")).collect();
+        let clients: Vec<usize> = ids.iter().map(|id| cluster.connect(client(id))).collect();
+        for &ticket in tickets.lock().unwrap().iter() {
+            let now = cluster.now;
+            cluster.shards[0].handle_verdict(now, ticket, Verdict::Allow);
+            cluster.settle();
+        }
+        let closed = clients.iter().filter(|&&each| cluster.is_closed(each)).count();
+        assert_eq!((cluster.stats().connections, cluster.stats().sessions, closed), (3, 3, 7));
+    }
 }
