@@ -176,7 +176,7 @@ impl Shard {
         self.go_on(now, link);
         match self.tables.links.get_mut(link.index, link.generation) {
             None => &[],
-            Some(found) if found.partial.is_empty() => data,
+            Some(found) if found.partial.is_empty() && !found.stalled() => data,
             Some(found) => {
                 found.partial.extend_from_slice(data);
                 &[]

@@ -95,3 +95,32 @@ fn a_client_that_leaves_while_its_question_is_open_is_gone() {
     assert!(cluster.received(other).is_empty(), "the answer was not for this one");
     assert_eq!(cluster.stats().connections, 0);
 }
+
+#[test]
+fn a_packet_in_two_parts_is_asked_for_alone() {
+    let asker = Asker::default();
+    let hooks = asker.clone();
+    let mut cluster =
+        Cluster::with_hooks(1, BrokerConfig::default(), move |_| Box::new(hooks.clone()));
+    let answer = |cluster: &mut Cluster, ticket| {
+        let now = cluster.now;
+        cluster.shards[0].handle_verdict(now, ticket, Verdict::Allow);
+        cluster.settle();
+    };
+    let each = cluster.connect(client("each"));
+    let connect = asker.asked("connect");
+    answer(&mut cluster, connect);
+    assert_eq!(cluster.received(each), ["ConnAck"]);
+    // PUBLISH at QoS 1 with Packet Identifiers 1 and 2; the second part of the first comes with
+    // all of the second.
+    let first = [0x32, 6, 0, 1, b't', 0, 1, b'a'];
+    let second = [0x32, 6, 0, 1, b't', 0, 2, b'b'];
+    cluster.send_bytes(each, &first[..5]);
+    cluster.send_bytes(each, &[&first[5..], &second].concat());
+    let publish = asker.asked("publish");
+    answer(&mut cluster, publish);
+    assert_eq!(cluster.received(each), ["PubAck"]);
+    let publish = asker.asked("publish");
+    answer(&mut cluster, publish);
+    assert_eq!(cluster.received(each), ["PubAck"]);
+}
