@@ -13,32 +13,46 @@ use crate::{convert, errors};
 /// Where the outcome of an operation will be.
 #[derive(Default)]
 pub(crate) struct Ticket {
-    outcome: Mutex<Option<Outcome>>,
+    state: Mutex<State>,
     changed: Condvar,
 }
 
+#[derive(Default)]
+struct State {
+    outcome: Option<Outcome>,
+    /// Threads that wait: to wake nobody would be a system call too.
+    waiting: usize,
+}
+
 impl Ticket {
-    fn lock(&self) -> MutexGuard<'_, Option<Outcome>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // Nothing panics while it is held.
-        self.outcome.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn resolve(&self, outcome: Outcome) {
-        *self.lock() = Some(outcome);
-        self.changed.notify_all();
+        let mut state = self.lock();
+        state.outcome = Some(outcome);
+        let waiting = state.waiting > 0;
+        drop(state);
+        if waiting {
+            self.changed.notify_all();
+        }
     }
 
     fn peek(&self) -> Option<Outcome> {
-        self.lock().clone()
+        self.lock().outcome.clone()
     }
 
     fn find(&self, patience: Duration) -> Option<Outcome> {
-        let outcome = self.lock();
-        if outcome.is_some() || patience.is_zero() {
-            return outcome.clone();
+        let mut state = self.lock();
+        if state.outcome.is_none() && !patience.is_zero() {
+            state.waiting += 1;
+            let waited = self.changed.wait_timeout(state, patience);
+            state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            state.waiting -= 1;
         }
-        let waited = self.changed.wait_timeout(outcome, patience);
-        waited.unwrap_or_else(PoisonError::into_inner).0.clone()
+        state.outcome.clone()
     }
 }
 
