@@ -339,8 +339,10 @@ impl<'a> World<'a> {
             self.old_tickets.push((shard, ticket));
         }
         drop(tickets);
+        let before = self.stats();
         self.shards[shard].handle_verdict(self.now, ticket, verdict);
         self.settle();
+        assert!(!old || self.stats() == before, "an old answer does something");
     }
 
     /// Time passes, and whoever has something due is called.
