@@ -165,7 +165,8 @@ impl Checker<'_> {
             filters: vec![filter.into()],
             group: None,
             stored: true,
-            must,
+            // A full queue refuses all of them and counts one.
+            must: must && !self.plan.tight,
             since: self.now,
             sent: false,
             loose: false,
@@ -380,6 +381,17 @@ impl Checker<'_> {
                 self.violation(format!("ack: no subscribers for {key:x}, but {who} is one"));
             }
         }
+    }
+
+    /// A session's subscriptions change while a message is taken: it gets a copy by the old ones
+    /// or by the new ones.
+    pub(super) fn owe_either(&mut self, instance: usize, session: usize) {
+        for &(other, place) in &self.instances[instance].targets {
+            if other == session {
+                self.sessions[session].owed[place].must = false;
+            }
+        }
+        self.owe_ordinary(instance, session, false);
     }
 
     /// Nobody must get this message any more, though everybody owed it may.

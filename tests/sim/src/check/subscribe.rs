@@ -47,7 +47,7 @@ impl Checker<'_> {
         self.sessions[session].expected.insert(subscribe.packet_id, expected);
         // A will that is published about now may find the subscription or not.
         for (instance, _) in self.open_wills.clone() {
-            self.owe_ordinary(instance, session, false);
+            self.owe_either(instance, session);
         }
     }
 
