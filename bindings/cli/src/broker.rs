@@ -1,7 +1,6 @@
 //! `libmqtt broker`.
 
 mod hooks;
-mod listen;
 
 use core::time::Duration;
 use std::ffi::OsString;
@@ -11,12 +10,13 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 
 use libmqtt_runtime::auth::{PasswordFile, PasswordGate};
-use libmqtt_runtime::{Broker, Log};
+use libmqtt_runtime::conf::{self, Settings};
+use libmqtt_runtime::{Broker, BrokerError, BrokerOptions, Listener, Log};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::args::{Args, Word};
-use crate::conf::{FLAGS, LogTypes, Settings};
-use crate::exit::{Asked, Failure};
+use crate::conf::{FLAGS, LogTypes, Process, wrong_option};
+use crate::exit::{Asked, Failure, OTHER, USAGE};
 use crate::log::{Kind, LogWriter};
 use crate::signals::{self, Signal};
 
@@ -27,9 +27,9 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Runs a broker until SIGINT or SIGTERM.
 pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failure> {
-    let settings = parse(words)?;
+    let (settings, process) = parse(words)?;
     raise_file_limit();
-    let log = Arc::new(LogWriter::open(settings.log.clone())?);
+    let log = Arc::new(LogWriter::open(process.log)?);
     let gate = match &settings.password_file {
         Some(path) => Some(PasswordGate::new(read_passwords(path)?, settings.anonymous())?),
         None => None,
@@ -40,24 +40,25 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failu
         // Nobody listens any more once the broker has ended.
         let _: Result<(), mpsc::SendError<Signal>> = tell.send(signal);
     })?;
-    let broker = listen::start(&settings, &log, |listeners| libmqtt_runtime::BrokerOptions {
+    let policy = settings.policy(gate.clone());
+    let broker = start(&settings, &log, |listeners| BrokerOptions {
         config: settings.config.clone(),
         listeners,
         shards: settings.shards,
-        hooks: Some(hooks::factory(&settings, gate.clone(), log.clone())),
+        hooks: Some(hooks::factory(policy.clone(), log.clone())),
         log: {
             let log = log.clone();
             Log::to(move |level, line| log.write(level.into(), line))
         },
     })?;
-    let _pid_file = settings.pid_file.clone().map(PidFile::write).transpose()?;
+    let _pid_file = process.pid_file.map(PidFile::write).transpose()?;
     announce(&broker, &settings, &log);
     loop {
         match told.recv_timeout(LOOK_EVERY) {
             Ok(Signal::Reload) => reload(&settings, gate.as_ref(), &log),
             Ok(Signal::End) => break,
             Err(RecvTimeoutError::Timeout) if broker.is_running() => {}
-            Err(_) => return Err(Failure::new(crate::exit::OTHER, "the broker has ended")),
+            Err(_) => return Err(Failure::new(OTHER, "the broker has ended")),
         }
     }
     log.write(Kind::Notice, format_args!("stopping"));
@@ -65,9 +66,30 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failu
     Ok(())
 }
 
-fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Settings, Failure> {
+/// Starts a broker with the listeners that the settings want.
+fn start(
+    settings: &Settings,
+    log: &LogWriter,
+    options: impl Fn(Vec<Listener>) -> BrokerOptions,
+) -> Result<Broker, Failure> {
+    let given_up = |address, error: &io::Error| {
+        log.write(Kind::Warning, format_args!("not listening on {address}: {error}"));
+    };
+    conf::start(settings.listeners()?, options, given_up).map_err(|error| match error {
+        BrokerError::Listen { address, source } => {
+            let hint = match source.kind() {
+                io::ErrorKind::AddrInUse => " (choose another port with -p)",
+                _ => "",
+            };
+            Failure::new(USAGE, format!("cannot listen on {address}: {source}{hint}"))
+        }
+        error => Failure::new(OTHER, error.to_string()),
+    })
+}
+
+fn parse(words: impl IntoIterator<Item = OsString>) -> Result<(Settings, Process), Failure> {
     let mut args = Args::new(words);
-    let mut settings = Settings::default();
+    let (mut settings, mut process) = (Settings::default(), Process::default());
     let mut files: Vec<PathBuf> = Vec::new();
     let mut flags: Vec<(String, String, String)> = Vec::new();
     let mut verbose = false;
@@ -95,19 +117,21 @@ fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Settings, Failure>
         }
     }
     for file in &files {
-        settings.read(file)?;
+        settings.read(file, &mut process)?;
     }
     // The command line overrides the files, wherever it names them.
     let port_in_file = settings.port_in_file;
     for (option, directive, value) in &flags {
-        settings.set(option, directive, value)?;
+        settings
+            .set(&mut process, directive, value)
+            .map_err(|wrong| wrong_option(option, wrong))?;
     }
     settings.port_in_file = port_in_file;
     if verbose {
-        settings.log.types = LogTypes::ALL;
+        process.log.types = LogTypes::ALL;
     }
     settings.check()?;
-    Ok(settings)
+    Ok((settings, process))
 }
 
 /// Says where the broker listens, one line each on standard output, and what is open.
@@ -188,18 +212,18 @@ mod tests {
 
     #[test]
     fn without_options_only_this_machine_can_connect() {
-        let settings = parse(words("")).unwrap();
+        let (settings, _) = parse(words("")).unwrap();
         assert!(settings.is_local() && settings.anonymous());
-        let settings = parse(words("-p 0 -v --shards 2")).unwrap();
+        let (settings, process) = parse(words("-p 0 -v --shards 2")).unwrap();
         assert!(settings.is_local() && settings.anonymous());
         assert_eq!((settings.port, settings.shards), (Some(0), Some(2)));
-        assert_eq!(settings.log.types, LogTypes::ALL);
+        assert_eq!(process.log.types, LogTypes::ALL);
     }
 
     #[test]
     fn an_open_address_demands_a_word_about_strangers() {
-        assert!(!parse(words("--bind 0.0.0.0")).unwrap().anonymous());
-        assert!(parse(words("--bind 0.0.0.0 --allow-anonymous true")).unwrap().anonymous());
+        assert!(!parse(words("--bind 0.0.0.0")).unwrap().0.anonymous());
+        assert!(parse(words("--bind 0.0.0.0 --allow-anonymous true")).unwrap().0.anonymous());
     }
 
     #[test]
@@ -208,7 +232,7 @@ mod tests {
         let file = directory.path().join("broker.conf");
         std::fs::write(&file, "listener 1\nmax_queued_messages 5\nmax_keepalive 20\n").unwrap();
         let line = format!("--max-queued-messages 7 -c {}", file.display());
-        let settings = parse(words(&line)).unwrap();
+        let (settings, _) = parse(words(&line)).unwrap();
         assert_eq!(settings.config.queue_messages_max, 7);
         assert_eq!(settings.config.keep_alive_max_s, 20);
     }

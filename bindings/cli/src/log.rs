@@ -71,6 +71,11 @@ impl LogWriter {
         }
     }
 
+    /// Whether clients' coming and going is logged.
+    pub(crate) fn tells_connections(&self) -> bool {
+        self.settings.connections && self.wants(Kind::Notice)
+    }
+
     /// Writes one line. If that fails there is nowhere to say so.
     pub(crate) fn write(&self, kind: Kind, text: fmt::Arguments<'_>) {
         if !self.wants(kind) {
@@ -138,13 +143,13 @@ pub(crate) fn check_time_format(format: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::conf::{LogTypes, Settings};
+    use crate::conf::{LogTypes, Process};
 
     #[test]
     fn chosen_lines_are_written_and_nothing_forges_a_line() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("log");
-        let mut settings = Settings::default().log;
+        let mut settings = Process::default().log;
         settings.destinations = vec![Destination::File(path.clone())];
         settings.types = LogTypes { warning: true, ..LogTypes::NONE };
         settings.timestamp_format = Some("%%".into());
@@ -161,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_log_file_that_cannot_be_opened_is_named() {
-        let mut settings = Settings::default().log;
+        let mut settings = Process::default().log;
         settings.destinations = vec![Destination::File("/nowhere/log".into())];
         let message = LogWriter::open(settings).unwrap_err().message;
         assert!(message.starts_with("log_dest file /nowhere/log: "), "{message}");

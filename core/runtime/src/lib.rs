@@ -2,6 +2,7 @@
 //!
 //! - [`Broker`] runs a whole broker on threads of its own; any number may live in one process.
 //! - [`Client`] is a handle for any thread; a [`Runtime`] is the loop that serves clients.
+//! - [`conf`] reads configuration files in mosquitto.conf's dialect.
 //! - [`Status`] is the one list of stable numbers for what can go wrong.
 //!
 //! Nothing here installs a signal handler, changes a limit of the process, keeps a global, or
@@ -12,6 +13,7 @@ pub mod auth;
 mod broker;
 mod client;
 mod clock;
+pub mod conf;
 mod inbox;
 mod log;
 mod runtime;
@@ -33,7 +35,9 @@ pub use libmqtt_net::{Listener, TcpOptions};
 
 use crate::broker::random;
 pub use crate::broker::{Answers, Broker, BrokerError, BrokerOptions, HooksFactory};
-pub use crate::client::{Batch, Client, ClientError, ClientOptions, NetworkError, Server, ServerError};
+pub use crate::client::{
+    Batch, Client, ClientError, ClientOptions, NetworkError, Server, ServerError,
+};
 pub use crate::log::{Level, Log};
 pub use crate::runtime::{OwnLoop, Runtime};
 pub use crate::status::Status;

@@ -25,7 +25,8 @@ impl Log {
         Log::to(|_, _| {})
     }
 
-    pub(crate) fn write(&self, level: Level, line: fmt::Arguments<'_>) {
+    /// Writes one line.
+    pub fn write(&self, level: Level, line: fmt::Arguments<'_>) {
         match &self.sink {
             Some(sink) => sink(level, line),
             None => log::log!(target: "libmqtt", level, "{line}"),

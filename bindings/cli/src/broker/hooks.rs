@@ -2,37 +2,25 @@
 
 use std::sync::Arc;
 
-use libmqtt_runtime::auth::PasswordGate;
+use libmqtt_runtime::conf::Policy;
 use libmqtt_runtime::{
     Answers, Authenticate, ClientInfo, Hooks, HooksFactory, Publish, Reason, Subscription, Ticket,
     Verdict, Version,
 };
 
-use crate::conf::Settings;
 use crate::log::{Kind, LogWriter};
 
 /// Hooks for every shard.
-pub(super) fn factory(
-    settings: &Settings,
-    gate: Option<PasswordGate>,
-    log: Arc<LogWriter>,
-) -> HooksFactory {
-    let anonymous = settings.anonymous();
-    let payload_max = match settings.message_size_limit {
-        0 => usize::MAX,
-        max => max,
-    };
-    let connections = settings.log.connections && log.wants(Kind::Notice);
+pub(super) fn factory(policy: Policy, log: Arc<LogWriter>) -> HooksFactory {
+    let connections = log.tells_connections();
     Arc::new(move |answers| {
-        let (gate, log) = (gate.clone(), log.clone());
-        Box::new(BrokerHooks { gate, anonymous, payload_max, connections, log, answers })
+        let (policy, log) = (policy.clone(), log.clone());
+        Box::new(BrokerHooks { policy, connections, log, answers })
     })
 }
 
 struct BrokerHooks {
-    gate: Option<PasswordGate>,
-    anonymous: bool,
-    payload_max: usize,
+    policy: Policy,
     /// Whether clients' coming and going is logged.
     connections: bool,
     log: Arc<LogWriter>,
@@ -41,12 +29,7 @@ struct BrokerHooks {
 
 impl Hooks for BrokerHooks {
     fn authenticate(&mut self, ticket: Ticket, attempt: &Authenticate<'_>) -> Verdict {
-        match &self.gate {
-            Some(gate) => gate.authenticate(&self.answers, ticket, attempt),
-            None if attempt.method.is_some() => Verdict::Deny(Reason::BadAuthenticationMethod),
-            None if self.anonymous => Verdict::Allow,
-            None => Verdict::Deny(Reason::NotAuthorized),
-        }
+        self.policy.authenticate(&self.answers, ticket, attempt)
     }
 
     fn authorise_publish(
@@ -55,10 +38,7 @@ impl Hooks for BrokerHooks {
         _client: &ClientInfo,
         publish: &Publish<'_>,
     ) -> Verdict {
-        if publish.payload.len() > self.payload_max {
-            return Verdict::Deny(Reason::ImplementationSpecificError);
-        }
-        Verdict::Allow
+        self.policy.authorise_publish(publish)
     }
 
     fn connected(&mut self, client: &ClientInfo) {

@@ -3,19 +3,18 @@
 use std::fs;
 use std::path::Path;
 
-use libmqtt_runtime::{Overload, QoS, QueueFull};
-
 use super::*;
+use crate::{Overload, QoS, QueueFull};
 
 fn read(text: &str) -> Result<Settings, String> {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("broker.conf");
     fs::write(&file, text).unwrap();
     let mut settings = Settings::default();
-    let read = settings.read(&file).and_then(|()| settings.check());
+    let read = settings.read(&file, &mut Embedded).and_then(|()| settings.check());
     let shorten =
         |message: String| message.replace(&format!("{}/", directory.path().display()), "");
-    read.map(|()| settings).map_err(|failure| shorten(failure.message))
+    read.map(|()| settings).map_err(|error| shorten(error.to_string()))
 }
 
 fn refused(text: &str, wanted: &str) {
@@ -49,25 +48,12 @@ fn a_guarded_broker_on_two_addresses_is_configured() {
          socket_domain ipv6\r\n\
          \n\
          password_file /etc/mosquitto/pass word\r\n\
-         persistence false\n\
-         log_dest file /var/log/m.log\n\
-         log_dest stdout\n\
-         log_type error\nlog_type notice\n\
-         log_timestamp_format %Y-%m-%dT%H:%M:%S\n\
-         connection_messages false\n\
-         pid_file /run/m.pid\n",
+         persistence false\n",
     )
     .unwrap();
     let at = |port, host: &str, v6| ListenAt { port, host: Some(host.into()), v6 };
     assert_eq!(settings.listeners, [at(1883, "127.0.0.1", None), at(1884, "::1", Some(true))]);
     assert_eq!(settings.password_file.as_deref(), Some(Path::new("/etc/mosquitto/pass word")));
-    let log = &settings.log;
-    let file = Destination::File("/var/log/m.log".into());
-    assert_eq!(log.destinations, [file, Destination::Stdout]);
-    assert_eq!(log.types, LogTypes { error: true, notice: true, ..LogTypes::NONE });
-    assert_eq!(log.timestamp_format.as_deref(), Some("%Y-%m-%dT%H:%M:%S"));
-    assert!(!log.connections);
-    assert_eq!(settings.pid_file.as_deref(), Some(Path::new("/run/m.pid")));
 }
 
 #[test]
@@ -123,7 +109,6 @@ fn errors_name_file_line_and_word() {
         "allow_anonymous yes",
         "broker.conf: line 1: allow_anonymous: 'yes' is neither true nor false",
     );
-    refused("log_type noise", "broker.conf: line 1: log_type: unknown type 'noise'");
     refused(
         "socket_domain ipv4",
         "broker.conf: line 1: socket_domain: it belongs behind a listener line",
@@ -133,12 +118,10 @@ fn errors_name_file_line_and_word() {
         "persistent_client_expiration 5",
         "broker.conf: line 1: persistent_client_expiration: '5' is not a number with h, d, w, m or y",
     );
-    refused(
-        "log_timestamp_format %!",
-        "broker.conf: line 1: log_timestamp_format: '%!' is not a format of strftime",
-    );
-    let nothing = Settings::default().read(Path::new("/nowhere/broker.conf")).unwrap_err();
-    assert_eq!(nothing.message, "/nowhere/broker.conf: No such file or directory (os error 2)");
+    let nothing = Path::new("/nowhere/broker.conf");
+    let nothing = Settings::default().read(nothing, &mut Embedded).unwrap_err();
+    assert_eq!(nothing.to_string(), "/nowhere/broker.conf: No such file or directory (os error 2)");
+    assert_eq!(nothing.status(), Status::FileUnreadable);
 }
 
 #[test]
@@ -164,10 +147,19 @@ fn what_mosquitto_has_and_we_have_not_is_said() {
         "protocol websockets",
         "broker.conf: line 1: protocol: not supported: 'websockets': WebSocket is not there yet",
     );
-    refused(
-        "log_dest syslog",
-        "broker.conf: line 1: log_dest: not supported: 'syslog' (use stdout, stderr or file)",
-    );
+}
+
+#[test]
+fn an_embedded_broker_leaves_the_process_alone() {
+    for word in PROCESS {
+        refused(
+            &format!("{word} x"),
+            &format!(
+                "broker.conf: line 1: not supported: {word}: it concerns the process, which \
+                 belongs to the program that embeds the broker"
+            ),
+        );
+    }
 }
 
 /// Every directive of mosquitto 2.0's manual is known.
@@ -191,7 +183,7 @@ fn no_directive_of_mosquitto_is_called_unknown() {
         local_password local_username notifications notifications_local_only notification_topic \
         remote_clientid remote_password remote_username restart_timeout round_robin start_type \
         threshold topic try_private";
-    for word in manual.split_whitespace().chain(FLAGS.iter().copied()) {
+    for word in manual.split_whitespace() {
         if let Err(message) = read(&format!("{word} !")) {
             assert!(!message.contains("unknown directive"), "{message}");
         }

@@ -3,35 +3,24 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
-use libmqtt_runtime::{Broker, BrokerError, BrokerOptions, Listener};
+use super::{ConfError, ListenAt, Settings};
+use crate::{Broker, BrokerError, BrokerOptions, Listener};
 
-use crate::conf::{ListenAt, Settings};
-use crate::exit::{Failure, USAGE};
-use crate::log::{Kind, LogWriter};
-
-/// Starts a broker with the listeners that the settings want. Where IPv6 is only a matter of
-/// course, a machine without it is served without it.
-pub(super) fn start(
-    settings: &Settings,
-    log: &LogWriter,
+/// Starts a broker. Where IPv6 is only a matter of course (a listener whose `v6_only` is false),
+/// a machine without it is served without it, and `given_up` is told.
+pub fn start(
+    mut listeners: Vec<Listener>,
     options: impl Fn(Vec<Listener>) -> BrokerOptions,
-) -> Result<Broker, Failure> {
-    let mut listeners = listeners(settings)?;
+    given_up: impl Fn(SocketAddr, &io::Error),
+) -> Result<Broker, BrokerError> {
     loop {
         match Broker::start(options(listeners.clone())) {
-            Ok(broker) => return Ok(broker),
-            Err(BrokerError::Listen { address, source }) => {
-                if !without_ipv6(&mut listeners, address, &source) {
-                    let hint = match source.kind() {
-                        io::ErrorKind::AddrInUse => " (choose another port with -p)",
-                        _ => "",
-                    };
-                    let line = format!("cannot listen on {address}: {source}{hint}");
-                    return Err(Failure::new(USAGE, line));
-                }
-                log.write(Kind::Warning, format_args!("not listening on {address}: {source}"));
+            Err(BrokerError::Listen { address, source })
+                if without_ipv6(&mut listeners, address, &source) =>
+            {
+                given_up(address, &source);
             }
-            Err(error) => return Err(Failure::new(crate::exit::OTHER, error.to_string())),
+            result => return result,
         }
     }
 }
@@ -43,7 +32,7 @@ fn without_ipv6(listeners: &mut Vec<Listener>, address: SocketAddr, error: &io::
         matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
             || error.raw_os_error() == Some(NO_FAMILY);
     let found = listeners.iter().position(|listener| {
-        listener.address == address && address.is_ipv6() && listener.v6_only != Some(true)
+        listener.address == address && address.is_ipv6() && listener.v6_only == Some(false)
     });
     let (true, Some(at)) = (absent, found) else { return false };
     if address.ip().is_loopback() {
@@ -54,14 +43,15 @@ fn without_ipv6(listeners: &mut Vec<Listener>, address: SocketAddr, error: &io::
     true
 }
 
-fn listeners(settings: &Settings) -> Result<Vec<Listener>, Failure> {
+pub(super) fn listeners(settings: &Settings) -> Result<Vec<Listener>, ConfError> {
     let port = settings.port.unwrap_or(1883);
     let mut listeners = Vec::new();
     if settings.is_local() {
         listeners.push(Listener::new((Ipv4Addr::LOCALHOST, port).into()));
         // Any free port would be another one for IPv6.
         if port != 0 {
-            listeners.push(Listener::new((Ipv6Addr::LOCALHOST, port).into()));
+            let v6 = Listener::new((Ipv6Addr::LOCALHOST, port).into());
+            listeners.push(Listener { v6_only: Some(false), ..v6 });
         }
     } else {
         if settings.port.is_some() || settings.bind.is_some() {
@@ -78,7 +68,7 @@ fn listeners(settings: &Settings) -> Result<Vec<Listener>, Failure> {
     Ok(listeners)
 }
 
-fn resolve(at: &ListenAt, listeners: &mut Vec<Listener>) -> Result<(), Failure> {
+fn resolve(at: &ListenAt, listeners: &mut Vec<Listener>) -> Result<(), ConfError> {
     let mut add = |address: IpAddr, v6_only| {
         let mut listener = Listener::new((address, at.port).into());
         listener.v6_only = v6_only;
@@ -92,14 +82,15 @@ fn resolve(at: &ListenAt, listeners: &mut Vec<Listener>) -> Result<(), Failure> 
         }
         return Ok(());
     };
+    let failed = |why: String| ConfError::Listen { host: host.clone(), why };
     let mut found: Vec<SocketAddr> = (host.as_str(), at.port)
         .to_socket_addrs()
-        .map_err(|error| Failure::usage(format!("cannot listen on {host}: {error}")))?
+        .map_err(|error| failed(error.to_string()))?
         .filter(|address| at.v6.is_none_or(|v6| address.is_ipv6() == v6))
         .collect();
     found.dedup();
     if found.is_empty() {
-        return Err(Failure::usage(format!("cannot listen on {host}: it has no such address")));
+        return Err(failed("it has no such address".into()));
     }
     if at.port == 0 {
         found.truncate(1);

@@ -4,34 +4,25 @@ use core::fmt::Display;
 use core::ops::RangeInclusive;
 use core::str::FromStr;
 use core::time::Duration;
-use std::path::PathBuf;
 
-use libmqtt_runtime::{Overload, QoS, QueueFull};
-
-use super::absent;
-use super::settings::{Destination, ListenAt, LogTypes, Settings};
-
-/// Why a directive cannot be obeyed.
-pub(super) enum Wrong {
-    /// Nobody knows it.
-    Unknown,
-    /// mosquitto knows it.
-    Absent(&'static str),
-    /// Its value is wrong.
-    Value(String),
-}
-
-type Obeyed = Result<(), Wrong>;
+use super::settings::{ListenAt, Settings};
+use super::{Obeyed, Process, Wrong, absent, flag, path};
+use crate::{Overload, QoS, QueueFull};
 
 /// Obeys one directive.
-pub(super) fn obey(settings: &mut Settings, word: &str, value: &str) -> Obeyed {
+pub(super) fn obey(
+    settings: &mut Settings,
+    process: &mut dyn Process,
+    word: &str,
+    value: &str,
+) -> Obeyed {
     if let Some(why) = absent::why(word) {
         return Err(Wrong::Absent(why));
     }
     limits(settings, word, value)
         .or_else(|| network(settings, word, value))
-        .or_else(|| logging(settings, word, value))
         .or_else(|| fixed(word, value))
+        .or_else(|| process.obey(word, value))
         .unwrap_or(Err(Wrong::Unknown))
 }
 
@@ -99,7 +90,6 @@ fn network(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
         "bind_address" => text(value).map(|host| settings.bind = Some(host)),
         "listener" => listener(value).map(|listener| settings.listeners.push(listener)),
         "password_file" => path(value).map(|file| settings.password_file = Some(file)),
-        "pid_file" => path(value).map(|file| settings.pid_file = Some(file)),
         "port" => number(value, 0..=u16::MAX).map(|port| settings.port = Some(port)),
         "set_tcp_nodelay" => flag(value).map(|on| settings.no_delay = on),
         "shards" => number(value, 1..=128).map(|shards| settings.shards = Some(shards)),
@@ -109,54 +99,6 @@ fn network(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
             last.v6 = Some(v6);
             Ok(())
         }),
-        _ => return None,
-    })
-}
-
-/// The log.
-fn logging(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
-    let log = &mut settings.log;
-    Some(match word {
-        "connection_messages" => flag(value).map(|on| log.connections = on),
-        "log_dest" => destination(value).map(|destination| {
-            if !core::mem::replace(&mut log.destinations_given, true) {
-                log.destinations.clear();
-            }
-            match destination {
-                None => log.destinations.clear(),
-                Some(destination) => log.destinations.push(destination),
-            }
-        }),
-        "log_timestamp" => flag(value).map(|on| log.timestamp = on),
-        "log_timestamp_format" => match crate::log::check_time_format(value) {
-            Ok(()) => {
-                log.timestamp_format = Some(value.to_owned());
-                Ok(())
-            }
-            Err(why) => Err(Wrong::Value(why)),
-        },
-        "log_type" => {
-            if !core::mem::replace(&mut log.types_given, true) {
-                log.types = LogTypes::NONE;
-            }
-            let types = &mut log.types;
-            match value {
-                "all" => *types = LogTypes::ALL,
-                "none" => *types = LogTypes::NONE,
-                "debug" => types.debug = true,
-                "error" => types.error = true,
-                "information" => types.information = true,
-                "notice" => types.notice = true,
-                "subscribe" => types.subscribe = true,
-                "unsubscribe" => types.unsubscribe = true,
-                "warning" => types.warning = true,
-                "internal" | "websockets" => {
-                    return Some(Err(Wrong::Value(format!("not supported: '{value}'"))));
-                }
-                _ => return Some(Err(Wrong::Value(format!("unknown type '{value}'")))),
-            }
-            Ok(())
-        }
         _ => return None,
     })
 }
@@ -197,20 +139,6 @@ fn listener(value: &str) -> Result<ListenAt, Wrong> {
     Ok(ListenAt { port: number(port, 0..=u16::MAX)?, host, v6: None })
 }
 
-fn destination(value: &str) -> Result<Option<Destination>, Wrong> {
-    let (kind, rest) = value.split_once(char::is_whitespace).unwrap_or((value, ""));
-    match (kind, rest.trim()) {
-        ("none", "") => Ok(None),
-        ("stdout", "") => Ok(Some(Destination::Stdout)),
-        ("stderr", "") => Ok(Some(Destination::Stderr)),
-        ("file", file) => path(file).map(|file| Some(Destination::File(file))),
-        ("syslog" | "topic" | "dlt" | "android", _) => {
-            Err(Wrong::Value(format!("not supported: '{kind}' (use stdout, stderr or file)")))
-        }
-        _ => Err(Wrong::Value(format!("'{value}' is none of stdout, stderr, file PATH, none"))),
-    }
-}
-
 /// `14d`: a number and h, d, w, m or y.
 fn span(value: &str) -> Result<Duration, Wrong> {
     let hours = match value.chars().last() {
@@ -229,15 +157,11 @@ fn wrong(why: &str) -> Wrong {
     Wrong::Value(why.to_owned())
 }
 
-fn text(value: &str) -> Result<String, Wrong> {
+pub(super) fn text(value: &str) -> Result<String, Wrong> {
     if value.is_empty() { Err(wrong("needs a value")) } else { Ok(value.to_owned()) }
 }
 
-fn path(value: &str) -> Result<PathBuf, Wrong> {
-    text(value).map(PathBuf::from)
-}
-
-fn choice<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, Wrong> {
+pub(super) fn choice<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, Wrong> {
     choices.iter().find(|(name, _)| value.eq_ignore_ascii_case(name)).map_or_else(
         || {
             let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
@@ -245,14 +169,6 @@ fn choice<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, Wrong> {
         },
         |&(_, choice)| Ok(choice),
     )
-}
-
-fn flag(value: &str) -> Result<bool, Wrong> {
-    match value {
-        "1" => Ok(true),
-        "0" => Ok(false),
-        _ => choice(value, &[("true", true), ("false", false)]),
-    }
 }
 
 fn number<T>(value: &str, range: RangeInclusive<T>) -> Result<T, Wrong>

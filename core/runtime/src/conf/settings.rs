@@ -1,0 +1,139 @@
+//! What a broker is told by its configuration.
+
+use core::time::Duration;
+use std::path::PathBuf;
+
+use super::{ConfError, Obeyed, Place, Policy, Process, Wrong, directive};
+use crate::BrokerConfig;
+use crate::auth::PasswordGate;
+
+/// Everything that a broker can be told.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Limits and policies.
+    pub config: BrokerConfig,
+    /// The listeners of `listener` lines.
+    pub listeners: Vec<ListenAt>,
+    /// Port of the default listener, of `port`; none: 1883.
+    pub port: Option<u16>,
+    /// Address of the default listener, of `bind_address`.
+    pub bind: Option<String>,
+    /// Whether a file had `port`, which opens the default listener to all networks.
+    pub port_in_file: bool,
+    /// Whether clients without User Name get in; none: as the listeners make it safe.
+    pub allow_anonymous: Option<bool>,
+    /// Users and passwords.
+    pub password_file: Option<PathBuf>,
+    /// Largest payload that is passed on; 0: any.
+    pub message_size_limit: usize,
+    /// TCP_NODELAY.
+    pub no_delay: bool,
+    /// Threads; none: as many as there are cores.
+    pub shards: Option<u16>,
+    /// Where directives were given that mosquitto has per listener: listeners seen so far.
+    pub(super) scoped: Vec<(&'static str, String, usize)>,
+}
+
+/// A `listener` line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListenAt {
+    /// The port; 0: any.
+    pub port: u16,
+    /// A name or an address; none: every address of this machine.
+    pub host: Option<String>,
+    /// Only IPv4 (false) or only IPv6 (true) addresses.
+    pub v6: Option<bool>,
+}
+
+impl Default for Settings {
+    fn default() -> Settings {
+        Settings::new(BrokerConfig::default())
+    }
+}
+
+impl Settings {
+    /// The default, but with these limits and policies.
+    pub fn new(config: BrokerConfig) -> Settings {
+        Settings {
+            config,
+            listeners: Vec::new(),
+            port: None,
+            bind: None,
+            port_in_file: false,
+            allow_anonymous: None,
+            password_file: None,
+            message_size_limit: 0,
+            no_delay: true,
+            shards: None,
+            scoped: Vec::new(),
+        }
+    }
+
+    /// Obeys one directive of a file.
+    pub(super) fn set_at(
+        &mut self,
+        place: &Place<'_>,
+        process: &mut dyn Process,
+        word: &str,
+        value: &str,
+    ) -> Result<(), ConfError> {
+        if word == "port" {
+            self.port_in_file = true;
+        }
+        directive::obey(self, process, word, value).map_err(|wrong| {
+            place.wrong(match wrong {
+                Wrong::Unknown => format!("unknown directive '{word}'"),
+                Wrong::Absent(why) => format!("not supported: {word}: {why}"),
+                Wrong::Value(why) => format!("{word}: {why}"),
+            })
+        })
+    }
+
+    /// Obeys one directive that stands in no file.
+    pub fn set(&mut self, process: &mut dyn Process, word: &str, value: &str) -> Obeyed {
+        directive::obey(self, process, word, value)
+    }
+
+    /// What hooks decide with these settings, and with the gate of their password file.
+    pub fn policy(&self, gate: Option<PasswordGate>) -> Policy {
+        Policy { gate, anonymous: self.anonymous(), payload_max: self.payload_max() }
+    }
+
+    /// Largest payload that is passed on.
+    pub fn payload_max(&self) -> usize {
+        if self.message_size_limit == 0 { usize::MAX } else { self.message_size_limit }
+    }
+
+    /// Whether only this machine can reach the broker, for want of anything that opens it.
+    pub fn is_local(&self) -> bool {
+        self.listeners.is_empty() && self.bind.is_none() && !self.port_in_file
+    }
+
+    /// Whether clients without User Name get in.
+    pub fn anonymous(&self) -> bool {
+        self.allow_anonymous.unwrap_or(self.is_local())
+    }
+
+    /// What can be said only when everything was read: limits that mosquitto has per listener
+    /// are for the whole broker here, so they must not differ.
+    pub fn check(&self) -> Result<(), ConfError> {
+        let listeners = self.listeners.len();
+        for (word, value, listener) in &self.scoped {
+            let same = |other: usize| {
+                let last = self.scoped.iter().rfind(|(w, _, at)| w == word && *at == other);
+                last.is_some_and(|(_, v, _)| v == value)
+            };
+            if listeners > 1 && *listener > 0 && !(1..=listeners).all(same) {
+                return Err(ConfError::Scoped(word));
+            }
+        }
+        Ok(())
+    }
+
+    /// Time for which sessions of clients that are not connected are kept at most.
+    pub(super) fn expire_sessions(&mut self, after: Duration) {
+        let seconds = u32::try_from(after.as_secs()).unwrap_or(u32::MAX);
+        self.config.session_expiry_max_s = seconds;
+        self.config.session_expiry_v3_s = seconds;
+    }
+}
