@@ -1168,6 +1168,24 @@ mqtt_status mqtt_broker_config_listen(struct mqtt_broker_config *config,
                                       uint16_t port);
 
 /*
+ Does what a configuration file in mosquitto's format says, on top of what is set: all of it, or
+ nothing if there is something wrong with it.
+
+ Listeners are added; a file without any adds `127.0.0.1` and `::1` at port 1883 or what `port`
+ says, unless there are listeners already. A file that opens listeners refuses clients without
+ User Name unless `allow_anonymous` is set. Directives that are not supported are errors, and so
+ are those for the process: `pid_file`, `user`, `connection_messages`, `log_…`.
+ Returns `MQTT_STATUS_FILE_UNREADABLE`, `MQTT_STATUS_FILE_INVALID`, or
+ `MQTT_STATUS_LISTEN_FAILED` if the name of a listener is not known; `error_out` (NULL: not
+ wanted) then gets an explanation with file, line and directive, which the caller frees.
+ Thread: one at a time. Since: 0.1.
+ */
+mqtt_status mqtt_broker_config_load(struct mqtt_broker_config *config,
+                                    const char *path,
+                                    size_t path_len,
+                                    struct mqtt_error **error_out);
+
+/*
  Sets the callbacks that decide and watch; NULL: none. The table is copied.
 
  `userdata` is handed to each; `free_userdata` is called when the configuration and all brokers

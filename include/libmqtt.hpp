@@ -590,6 +590,13 @@ class broker_config {
     detail::check(mqtt_broker_config_listen(raw_.get(), address.data(), address.size(), port));
     return *this;
   }
+  /// Does what a file in mosquitto's format says: see mqtt_broker_config_load.
+  broker_config &load(string_view path) {
+    detail::explained([&](mqtt_error **why) {
+      return mqtt_broker_config_load(raw_.get(), path.data(), path.size(), why);
+    });
+    return *this;
+  }
   /// An option by its name: see mqtt_broker_config_set.
   broker_config &set(string_view name, string_view value) {
     detail::explained([&](mqtt_error **why) {

@@ -2,8 +2,11 @@
 
 use core::ffi::{c_char, c_int, c_void};
 use core::time::Duration;
+use std::io;
 
-use libmqtt_runtime::{Broker, BrokerError, BrokerOptions, Message, MessageError, Stats, Status};
+use libmqtt_runtime::{
+    Broker, BrokerError, BrokerOptions, Level, Message, MessageError, Stats, Status, conf,
+};
 
 use crate::argument::{Out, borrow, reason, text};
 use crate::boundary::{Failure, explain, get, run};
@@ -132,13 +135,18 @@ pub unsafe extern "C" fn mqtt_broker_start(
     let body = || {
         // SAFETY: the caller promises.
         let (config, out) = unsafe { (borrow(config)?, Out::new(broker_out)?) };
-        let broker = Broker::start(BrokerOptions {
+        let hooks = hooks::factory(config)?;
+        let options = |listeners| BrokerOptions {
             config: config.config.clone(),
-            listeners: config.listeners.clone(),
+            listeners,
             shards: config.shards,
-            hooks: hooks::factory(config)?,
+            hooks: hooks.clone(),
             log: config.log.clone(),
-        })?;
+        };
+        let given_up = |address, error: &io::Error| {
+            config.log.write(Level::Warn, format_args!("not listening on {address}: {error}"));
+        };
+        let broker = conf::start(config.listeners.clone(), options, given_up)?;
         out.set(BROKERS.insert(broker)?);
         Ok(())
     };

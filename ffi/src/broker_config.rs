@@ -2,15 +2,16 @@
 
 use core::ffi::{c_char, c_void};
 use core::net::{IpAddr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use libmqtt_runtime::conf::{ConfError, Embedded, Settings};
 use libmqtt_runtime::{
     BrokerConfig, BrokerOptions, Listener, Log, Overload, QoS, QueueFull, Status,
 };
 
 use crate::argument::{change, give, take, text};
-use crate::boundary::{Outcome, explain, get, run};
+use crate::boundary::{Failure, Outcome, explain, get, run};
 use crate::error::mqtt_error;
 use crate::hooks::{HookTable, mqtt_hooks};
 use crate::log::{log, mqtt_log_fn};
@@ -27,6 +28,8 @@ pub struct mqtt_broker_config {
     pub(crate) password_file: Option<PathBuf>,
     /// None: as the listeners make it safe.
     pub(crate) allow_anonymous: Option<bool>,
+    /// Largest payload that is passed on.
+    pub(crate) payload_max: usize,
     pub(crate) hooks: Option<Arc<HookTable>>,
     pub(crate) log: Log,
 }
@@ -86,10 +89,36 @@ impl mqtt_broker_config {
         Ok(())
     }
 
+    /// Does what a file says, all of it or nothing.
+    fn load(&mut self, path: &Path) -> Outcome {
+        let mut settings = Settings::new(self.config.clone());
+        settings.read(path, &mut Embedded)?;
+        settings.check()?;
+        if !settings.is_local() || self.listeners.is_empty() {
+            self.listeners.extend(settings.listeners()?);
+        }
+        if settings.message_size_limit != 0 {
+            self.payload_max = settings.message_size_limit;
+        }
+        // Strangers are let in by nothing but a word, if the file opens a listener.
+        let refused = (!settings.is_local()).then_some(false);
+        self.allow_anonymous = settings.allow_anonymous.or(self.allow_anonymous).or(refused);
+        self.config = settings.config;
+        self.shards = settings.shards.or(self.shards);
+        self.password_file = settings.password_file.or(self.password_file.take());
+        Ok(())
+    }
+
     /// Whether clients without User Name get in.
     pub(crate) fn anonymous(&self) -> bool {
         let local = |listener: &Listener| listener.address.ip().is_loopback();
         self.allow_anonymous.unwrap_or_else(|| self.listeners.iter().all(local))
+    }
+}
+
+impl From<ConfError> for Failure {
+    fn from(error: ConfError) -> Failure {
+        Failure::new(error.status(), error)
     }
 }
 
@@ -114,6 +143,7 @@ pub extern "C" fn mqtt_broker_config_new() -> *mut mqtt_broker_config {
             shards,
             password_file: None,
             allow_anonymous: None,
+            payload_max: usize::MAX,
             hooks: None,
             log,
         }))
@@ -150,6 +180,33 @@ pub unsafe extern "C" fn mqtt_broker_config_listen(
         config.listeners.push(Listener::new(SocketAddr::new(address, port)));
         Ok(())
     })
+}
+
+/// Does what a configuration file in mosquitto's format says, on top of what is set: all of it, or
+/// nothing if there is something wrong with it.
+///
+/// Listeners are added; a file without any adds `127.0.0.1` and `::1` at port 1883 or what `port`
+/// says, unless there are listeners already. A file that opens listeners refuses clients without
+/// User Name unless `allow_anonymous` is set. Directives that are not supported are errors, and so
+/// are those for the process: `pid_file`, `user`, `connection_messages`, `log_…`.
+/// Returns `MQTT_STATUS_FILE_UNREADABLE`, `MQTT_STATUS_FILE_INVALID`, or
+/// `MQTT_STATUS_LISTEN_FAILED` if the name of a listener is not known; `error_out` (NULL: not
+/// wanted) then gets an explanation with file, line and directive, which the caller frees.
+/// Thread: one at a time. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_broker_config_load(
+    config: *mut mqtt_broker_config,
+    path: *const c_char,
+    path_len: usize,
+    error_out: *mut *mut mqtt_error,
+) -> mqtt_status {
+    let body = || {
+        // SAFETY: the caller promises.
+        let (config, path) = unsafe { (change(config)?, text(path, path_len)?) };
+        config.load(Path::new(path))
+    };
+    // SAFETY: the caller promises.
+    unsafe { explain(error_out, body) }
 }
 
 /// Sets the callbacks that decide and watch; NULL: none. The table is copied.

@@ -5,6 +5,7 @@ use core::ffi::{c_char, c_void};
 use std::sync::Arc;
 
 use libmqtt_runtime::auth::{PasswordFile, PasswordFileError, PasswordGate};
+use libmqtt_runtime::conf::Policy;
 use libmqtt_runtime::{
     Answers, Authenticate, BrokerError, ClientInfo, Hooks, HooksFactory, Publish, Reason, Status,
     Step, Subscription, Ticket, Verdict,
@@ -207,16 +208,16 @@ pub(crate) fn factory(config: &mqtt_broker_config) -> Result<Option<HooksFactory
         None => None,
     };
     let hooks = config.hooks.clone();
+    let policy = Policy { gate, anonymous, payload_max: config.payload_max };
     Ok(Some(Arc::new(move |answers| {
-        let (hooks, gate) = (hooks.clone(), gate.clone());
-        Box::new(ShardHooks { hooks, gate, anonymous, answers })
+        let (hooks, policy) = (hooks.clone(), policy.clone());
+        Box::new(ShardHooks { hooks, policy, answers })
     })))
 }
 
 struct ShardHooks {
     hooks: Option<Arc<HookTable>>,
-    gate: Option<PasswordGate>,
-    anonymous: bool,
+    policy: Policy,
     answers: Answers,
 }
 
@@ -285,12 +286,7 @@ impl Hooks for ShardHooks {
             };
             return self.ask(hook, attempt.client, ticket, About::Authenticate(about));
         }
-        match &self.gate {
-            Some(gate) => gate.authenticate(&self.answers, ticket, attempt),
-            None if attempt.method.is_some() => Verdict::Deny(Reason::BadAuthenticationMethod),
-            None if self.anonymous => Verdict::Allow,
-            None => Verdict::Deny(Reason::NotAuthorized),
-        }
+        self.policy.authenticate(&self.answers, ticket, attempt)
     }
 
     fn authorise_publish(
@@ -299,9 +295,13 @@ impl Hooks for ShardHooks {
         client: &ClientInfo,
         publish: &Publish<'_>,
     ) -> Verdict {
+        let verdict = self.policy.authorise_publish(publish);
         let Some(hook) = self.table().and_then(|(table, _)| table.authorise_publish) else {
-            return Verdict::Allow;
+            return verdict;
         };
+        if verdict != Verdict::Allow {
+            return verdict;
+        }
         mqtt_message::lend(publish, |message| {
             self.ask(hook, client, ticket, About::Publish(message))
         })

@@ -428,6 +428,65 @@ static void a_password_file_decides(void)
     mqtt_broker_config_free(setup);
 }
 
+static void write_file(const char *path, const char *text)
+{
+    FILE *file = fopen(path, "w");
+    CHECK(file != NULL && fputs(text, file) >= 0 && fclose(file) == 0);
+}
+
+static void a_file_configures_a_broker(void)
+{
+    char directory[] = "/tmp/libmqtt-abi-XXXXXX", conf[64], passwords[64], text[256];
+    CHECK(mkdtemp(directory) != NULL);
+    snprintf(conf, sizeof conf, "%s/broker.conf", directory);
+    snprintf(passwords, sizeof passwords, "%s/users", directory);
+    mqtt_broker_config *setup = mqtt_broker_config_new();
+    mqtt_error *error = NULL;
+    IS(MQTT_STATUS_FILE_UNREADABLE, mqtt_broker_config_load(setup, MQTT_TEXT(conf), NULL));
+    write_file(conf, "listener 0 127.0.0.1\n\nlistner 0\n");
+    IS(MQTT_STATUS_FILE_INVALID, mqtt_broker_config_load(setup, MQTT_TEXT(conf), &error));
+    snprintf(text, sizeof text, "%s: line 3: unknown directive 'listner'", conf);
+    CHECK(text_is(mqtt_error_message(error), text));
+    mqtt_error_free(error);
+    write_file(conf, "pid_file /nowhere/pid\n");
+    IS(MQTT_STATUS_FILE_INVALID, mqtt_broker_config_load(setup, MQTT_TEXT(conf), &error));
+    snprintf(text, sizeof text, "%s: line 1: not supported: pid_file: it concerns", conf);
+    CHECK(mqtt_error_message(error).len > strlen(text));
+    CHECK(memcmp(mqtt_error_message(error).data, text, strlen(text)) == 0);
+    mqtt_error_free(error);
+
+    write_file(passwords, users);
+    snprintf(text, sizeof text, "listener 0 127.0.0.1\npassword_file %s\nmessage_size_limit 4\n",
+             passwords);
+    write_file(conf, text);
+    OK(mqtt_broker_config_load(setup, MQTT_TEXT(conf), NULL));
+    mqtt_broker *guarded = NULL;
+    OK(mqtt_broker_start(setup, &guarded, NULL));
+    mqtt_broker_config_free(setup);
+    uint16_t port = 0;
+    IS(MQTT_STATUS_NOT_FOUND, mqtt_broker_port(guarded, 1, &port));
+    IS(MQTT_STATUS_OK, try_password(guarded, "secret"));
+    IS(MQTT_STATUS_REFUSED, try_password(guarded, "guess"));
+    mqtt_client_config *config = config_for(guarded);
+    mqtt_client *client = make_client(config, NULL);
+    IS(MQTT_STATUS_REFUSED, mqtt_client_connect_wait(client, SOON, NULL, NULL));
+    mqtt_client_free(client);
+    config = config_for(guarded);
+    OK(mqtt_client_config_set_credentials(config, MQTT_TEXT("ali"), MQTT_TEXT("secret")));
+    client = make_client(config, NULL);
+    OK(mqtt_client_connect_wait(client, SOON, NULL, NULL));
+    IS(MQTT_STATUS_REFUSED,
+       mqtt_client_publish_wait(client, MQTT_TEXT("size"), MQTT_TEXT("12345"), 1, false, NULL, SOON,
+                                NULL, &error));
+    CHECK(mqtt_error_reason(error) == MQTT_REASON_IMPLEMENTATION_SPECIFIC_ERROR);
+    mqtt_error_free(error);
+    mqtt_client_free(client);
+    mqtt_broker_free(guarded);
+    unlink(conf);
+    unlink(passwords);
+    rmdir(directory);
+}
+
 static void options_are_never_ignored(void)
 {
     mqtt_client_config *config = mqtt_client_config_new();
@@ -467,6 +526,7 @@ int main(void)
     RUN(an_own_loop_runs_on_this_thread);
     RUN(a_client_within_the_process_needs_no_server);
     RUN(a_password_file_decides);
+    RUN(a_file_configures_a_broker);
     RUN(options_are_never_ignored);
     mqtt_broker_free(broker);
     return REPORT();

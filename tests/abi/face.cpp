@@ -52,6 +52,8 @@ static void a_client_publishes_and_receives() {
 }
 
 static void errors_are_thrown_with_their_words() {
+  CHECK(status_of([] { mqtt::broker_config().load("/nowhere/broker.conf"); }) ==
+        MQTT_STATUS_FILE_UNREADABLE);
   CHECK(status_of([] { mqtt::client_config().set("nothing", "1"); }) == MQTT_STATUS_NOT_FOUND);
   CHECK(status_of([] { mqtt::client{mqtt::client_config("ws://x")}; }) == MQTT_STATUS_BAD_ARGUMENT);
   mqtt::client client{mqtt::client_config(server())};
