@@ -2,26 +2,22 @@
 // The client: MQTT.js's MqttClient over the native one. All that happens comes in one ordered
 // stream, batch by batch, and is told in that order.
 
-const { EventEmitter } = require('node:events')
 const native = require('./native.cjs')
 const properties = require('./properties.cjs')
 const events = require('./events.cjs')
-const { KIND, CAUSE, FLAG, WORDS } = events
-const { DEFAULTS, settings, credentials, check } = require('./options.cjs')
+const { DEFAULTS, settings, check } = require('./options.cjs')
+const { Incoming } = require('./incoming.cjs')
 const { Outbox } = require('./outbox.cjs')
 const { MessageStream } = require('./messages.cjs')
 const { Store, DefaultMessageIdProvider } = require('./store.cjs')
 const { Transport } = require('./transport.cjs')
 const { validateTopics } = require('./topics.cjs')
-const {
-  ReasonCodes, ErrorWithReasonCode, ErrorWithSubackPacket, ofStatus, ofFailure, unsupported
-} = require('./errors.cjs')
+const { ofStatus, unsupported } = require('./errors.cjs')
 
 const { EMPTY } = properties
 const FOREVER = 0x7fffffff
 // What waits at QoS 0 is written before a goodbye, within this time.
 const GOODBYE_MS = 2000
-const CUSTOM_REASONS = [0, 16, 128, 131, 135, 144, 145, 151, 153]
 const NOT_THERE = ['packetsend', 'packetreceive']
 
 // Told of no packet, a program that waits for one would wait for ever.
@@ -29,7 +25,7 @@ function checkEvent (name) {
   if (NOT_THERE.includes(name)) throw unsupported(`event '${name}' is not supported yet`)
 }
 
-class MqttClient extends EventEmitter {
+class MqttClient extends Incoming {
   static VERSION = native.version()
 
   static defaultId () {
@@ -87,16 +83,6 @@ class MqttClient extends EventEmitter {
     this._firstConnection = true
     this._streams = new Set()
     if (!this.options.manualConnect) this.connect()
-  }
-
-  // To be replaced by programs.
-
-  handleMessage (packet, callback) {
-    callback()
-  }
-
-  handleAuth (packet, callback) {
-    callback()
   }
 
   // What is to be seen.
@@ -199,7 +185,6 @@ class MqttClient extends EventEmitter {
       }
       this._send(entry)
     }
-    for (const entry of this._queue) this._send(entry)
   }
 
   // Gives what was asked for to the native client.
@@ -348,7 +333,6 @@ class MqttClient extends EventEmitter {
     const entry = { cmd: 'publish', id: 0, cb: callback, packet, message: null }
     if (section.length) entry.message = { topic, payload, section, qos: 0, retain }
     this._queue.add(entry)
-    if (this._native) this._outbox.put(topic, payload, section, 0, retain, entry)
   }
 
   publishAsync (topic, message, options) {
@@ -432,8 +416,8 @@ class MqttClient extends EventEmitter {
 
   _ask (entry) {
     this._outgoing.set(entry.id, entry)
-    if (!this.connected) this._queue.add(entry)
-    if (this._native) this._send(entry)
+    if (this.connected) this._send(entry)
+    else this._queue.add(entry)
     this._flow()
   }
 
@@ -540,8 +524,14 @@ class MqttClient extends EventEmitter {
   _leave (force, options, done) {
     if (force && this.options.reconnectPeriod === 0 && this.options.clean) this._flushAll()
     if (!this._attempting) return done()
+    if (!this.connected) {
+      this._attempting = false
+      done()
+      setImmediate(() => this.emit('close'))
+      return
+    }
     this._left = done
-    if (force || !this.connected) return this._cut()
+    if (force) return this._cut()
     this._outbox.flush()
     const { reasonCode = 0, properties: section } = options ?? {}
     try {
@@ -627,351 +617,6 @@ class MqttClient extends EventEmitter {
     process.nextTick(() => callback ? callback(error) : this.emit('error', error))
     return this
   }
-
-  // What the native client has to say.
-
-  _drain () {
-    if (this._batch || !this._native) return
-    const buffer = this._native.drain(this._index)
-    const count = this._index[this._index.length - 1]
-    if (!count) return
-    this._batch = { buffer, next: 0, count }
-    this._go()
-  }
-
-  // Goes through the batch. A listener that throws ends the turn, and the rest comes in the next.
-  _go () {
-    const batch = this._batch
-    if (!batch || this._waits) return
-    let whole = false
-    try {
-      while (batch.next < batch.count && !this._waits && this._batch === batch) {
-        this._take(batch.buffer, batch.next++ * WORDS)
-      }
-      whole = true
-    } finally {
-      this._acknowledge()
-      if (this._batch === batch && !this._waits) {
-        if (batch.next >= batch.count) this._batch = null
-        if (!whole || batch.count === events.MAX) {
-          setImmediate(() => this._batch ? this._go() : this._drain())
-        }
-      }
-    }
-  }
-
-  _acknowledge () {
-    if (!this._unacknowledged) return
-    const count = this._unacknowledged
-    this._unacknowledged = 0
-    this._native?.acknowledge(count, 0)
-  }
-
-  _take (buffer, at) {
-    const index = this._index
-    switch (index[at] & 0xff) {
-      case KIND.MESSAGE:
-        return this._message(buffer, at)
-      case KIND.DONE:
-        return this._done(buffer, at)
-      case KIND.CONNECTED: {
-        const section = events.sectionOf(buffer, index, at)
-        return this._onConnected((index[at] & FLAG) !== 0, section)
-      }
-      case KIND.DISCONNECTED: {
-        const section = events.sectionOf(buffer, index, at)
-        const words = events.secondOf(buffer, index, at).toString()
-        return this._onDisconnected(index[at + 5], index[at + 6], section, words)
-      }
-      case KIND.CHALLENGE:
-        return this._onChallenge(events.sectionOf(buffer, index, at))
-    }
-  }
-
-  _message (buffer, at) {
-    const index = this._index
-    const version = this.options.protocolVersion
-    const packet = events.publish(buffer, index, at, version)
-    const { topic, payload } = packet
-    const acknowledged = (index[at] & events.WANTS_ACK) !== 0
-    if (version === 5 && this.options.customHandleAcks && packet.qos > 0) {
-      return this._askProgram(packet)
-    }
-    if (this.handleMessage === MqttClient.prototype.handleMessage) {
-      if (acknowledged) this._unacknowledged++
-      this.emit('message', topic, payload, packet)
-      return
-    }
-    this.emit('message', topic, payload, packet)
-    this._handle(packet, acknowledged ? 0 : undefined)
-  }
-
-  // Has the program handle a message; nothing else comes until it says that it has.
-  _handle (packet, reason) {
-    this._waits = true
-    let now = true
-    this.handleMessage(packet, (error) => {
-      if (reason !== undefined) this._answer(error, reason)
-      this._waits = false
-      if (!now) setImmediate(() => this._go())
-    })
-    now = false
-  }
-
-  _answer (error, reason) {
-    this._acknowledge()
-    if (error) this._native?.forgo()
-    else this._native?.acknowledge(1, reason)
-  }
-
-  _askProgram (packet) {
-    this._waits = true
-    let now = true
-    const go = () => {
-      this._waits = false
-      if (!now) setImmediate(() => this._go())
-    }
-    this.options.customHandleAcks(packet.topic, packet.payload, packet, (error, code) => {
-      if (typeof error === 'number') {
-        code = error
-        error = null
-      }
-      if (!error && !CUSTOM_REASONS.includes(code)) {
-        error = new Error(`Wrong reason code for ${packet.qos === 1 ? 'puback' : 'pubrec'}`)
-      }
-      if (error) {
-        this._answer(error)
-        go()
-        this.emit('error', error)
-        return
-      }
-      if (!code) this.emit('message', packet.topic, packet.payload, packet)
-      this._handle(packet, code)
-      if (!this._waits) go()
-    })
-    now = false
-  }
-
-  _onConnected (sessionPresent, section) {
-    const version = this.options.protocolVersion
-    const packet = events.packet('connack', { length: 2, sessionPresent }, section)
-    packet[version === 5 ? 'reasonCode' : 'returnCode'] = 0
-    this._connack = packet
-    this.serverProperties = section
-    this.connected = true
-    this.reconnecting = false
-    this._reconnects = 0
-    this._queue.clear()
-    this.stream._open()
-    this._before = 0
-    for (const entry of this._tokens.values()) {
-      entry.before = !entry.volatile
-      if (entry.before) this._before++
-    }
-    if (this._before === 0) this._announce()
-  }
-
-  // What was asked for before is done, so that the program hears of the connection.
-  _announce () {
-    this._before = 0
-    this._resubscribe()
-    this.emit('connect', this._connack)
-  }
-
-  _done (buffer, at) {
-    const token = this._index[at + 5]
-    const entry = this._tokens.get(token)
-    if (!entry) return
-    this._tokens.delete(token)
-    const status = this._index[at + 6] | 0
-    const before = entry.before
-    entry.before = false
-    try {
-      this._finish(entry, status, buffer, at)
-    } finally {
-      if (before && this.connected && --this._before === 0) this._announce()
-    }
-  }
-
-  _finish (entry, status, buffer, at) {
-    if (status === 0 && entry.id === 0) {
-      if (entry.cb) entry.cb()
-      return
-    }
-    // It stays with us, for the next connection.
-    if (status === -209 && entry.id) return
-    const reason = this._index[at + 7]
-    const packet = this._forget(entry)
-    const section = events.sectionOf(buffer, this._index, at)
-    if (status === 0) {
-      if (entry.cmd === 'publish') {
-        const done = packet?.qos === 2 ? { cmd: 'pubrel', qos: 2, messageId: entry.id } : packet
-        entry.cb(null, done)
-      } else {
-        this._answered(entry, [...events.secondOf(buffer, this._index, at)], section)
-      }
-    } else if (entry.cmd === 'publish' && reason >= 0x80) {
-      const cmd = packet?.qos === 2 ? 'pubrec' : 'puback'
-      const answer = events.packet(cmd, { messageId: entry.id, reasonCode: reason }, section)
-      entry.cb?.(new ErrorWithReasonCode(`Publish error: ${ReasonCodes[reason]}`, reason), answer)
-    } else {
-      const lost = status === -102 || status === -209
-      entry.cb?.(lost ? new Error('Connection closed') : ofStatus(status, entry.cmd))
-    }
-    this._afterAnswer()
-  }
-
-  _afterAnswer () {
-    if (this._outgoing.size !== 0) return
-    this._flow()
-    if (this.disconnecting) this.emit('outgoingEmpty')
-  }
-
-  _answered (entry, granted, section) {
-    const { cmd, id, packet: { subscriptions: wanted } } = entry
-    const version5 = this.options.protocolVersion === 5
-    const packet = events.packet(cmd === 'subscribe' ? 'suback' : 'unsuback', { messageId: id }, section)
-    packet.length = 2 + granted.length
-    if (cmd === 'unsubscribe') {
-      if (version5) packet.granted = granted
-      else packet.length = 2
-      entry.cb(null, packet)
-      return
-    }
-    packet.granted = granted
-    const topics = this.messageIdToTopic[id]
-    delete this.messageIdToTopic[id]
-    const refused = granted.find((code) => code >= 0x80)
-    if (refused !== undefined) {
-      topics?.forEach((topic) => delete this._resubscribeTopics[topic])
-      entry.cb(new ErrorWithSubackPacket(`Subscribe error: ${ReasonCodes[refused]}`, packet), packet)
-      return
-    }
-    granted.forEach((code, i) => { wanted[i].qos = code })
-    entry.cb(null, packet)
-  }
-
-  // It is no longer under way. Returns what the store had of it.
-  _forget ({ id }) {
-    this._outgoing.delete(id)
-    this.messageIdProvider.deallocate(id)
-    const kept = this.outgoingStore._inflights
-    const packet = kept.get(id)
-    kept.delete(id)
-    return packet
-  }
-
-  _fail (entry, error) {
-    this._forget(entry)
-    this._queue.delete(entry)
-    if (entry.cb && entry.cb !== this.noop) entry.cb(error)
-    else this.emit('error', error)
-    this._afterAnswer()
-  }
-
-  // The native client did not take a message.
-  _refused (entry, status) {
-    const error = ofStatus(status, 'publish')
-    if (entry) this._fail(entry, error)
-    else this.emit('error', error)
-  }
-
-  _onDisconnected (cause, reason, section, words) {
-    this._attempting = false
-    this.connected = false
-    this._before = 0
-    this._unacknowledged = 0
-    this.serverProperties = undefined
-    const left = this._left
-    this._left = null
-    if (cause === CAUSE.DISCONNECT) {
-      const packet = events.packet('disconnect', { reasonCode: reason }, section)
-      this.emit('disconnect', packet)
-    }
-    if (!this.disconnecting) this._explain(cause, reason, words)
-    if (!this.disconnecting || this.options.reconnectPeriod > 0) this._flushVolatile()
-    if (!this._reconnectTimer) this._releaseProcess()
-    this.stream._close()
-    try {
-      left?.()
-      this._setUpReconnect()
-    } finally {
-      if (!this._attempting) this._releaseProcess()
-      this.emit('close')
-    }
-  }
-
-  // Why it has ended, as an error, if it is one.
-  _explain (cause, reason, words) {
-    switch (cause) {
-      case CAUSE.UNREACHABLE:
-      case CAUSE.FAILED: {
-        const failure = this._native.failure()
-        if (failure) this.emit('error', ofFailure(failure))
-        break
-      }
-      case CAUSE.CONNECT_TIMEOUT:
-        this._setUpReconnect()
-        this.emit('error', new Error('connack timeout'))
-        break
-      case CAUSE.SILENT:
-        this._setUpReconnect()
-        this.emit('error', new Error('Keepalive timeout'))
-        break
-      case CAUSE.REFUSED: {
-        const code = this.options.protocolVersion === 5 ? reason : v3Code(reason)
-        this._suppressed = !this.options.reconnectOnConnackError
-        const text = `Connection refused: ${ReasonCodes[code]}`
-        this.emit('error', new ErrorWithReasonCode(text, code))
-        break
-      }
-      case CAUSE.VIOLATION:
-        this._setUpReconnect()
-        this.emit('error', new ErrorWithReasonCode(`Protocol error: ${words}`, reason))
-    }
-  }
-
-  _onChallenge (section) {
-    const packet = events.packet('auth', { reasonCode: 0x18 }, section)
-    this.handleAuth(packet, (error, answer) => {
-      if (error) return this.emit('error', error)
-      if (!answer) return
-      const data = answer.properties?.authenticationData
-      this._native.authenticate(data === undefined ? EMPTY : Buffer.from(data))
-    })
-  }
-
-  // Whoever waits for an answer that was under way will not have one.
-  _flushVolatile () {
-    for (const [id, entry] of this._outgoing) {
-      if (!entry.volatile || this._queue.has(entry)) continue
-      this._outgoing.delete(id)
-      const { cb } = entry
-      entry.cb = this.noop
-      if (entry.cmd === 'subscribe') {
-        cb(new ErrorWithSubackPacket('Connection closed', undefined), undefined)
-      } else {
-        cb(new Error('Connection closed'))
-      }
-    }
-  }
-
-  _flushAll () {
-    for (const [id, entry] of this._outgoing) {
-      this._outgoing.delete(id)
-      const { cb } = entry
-      entry.cb = this.noop
-      cb(new Error('Connection closed'))
-    }
-  }
-
-  // Stops reading while a stream of messages is full, unless an answer is waited for, which would
-  // come the same way.
-  _flow () {
-    if (!this._streams.size || !this._native) return
-    const full = [...this._streams].some((stream) => stream._full)
-    this._native.setReading(!full || this._outgoing.size > 0)
-  }
 }
 
 function payloadError (message) {
@@ -992,11 +637,6 @@ function subscriptions (wanted) {
     parts.push(head, filter, Buffer.from([options]))
   }
   return Buffer.concat(parts)
-}
-
-// The return code of CONNACK in 3.x for a Reason Code.
-function v3Code (reason) {
-  return { 0x84: 1, 0x85: 2, 0x88: 3, 0x86: 4, 0x87: 5 }[reason] ?? 3
 }
 
 function promised (start) {

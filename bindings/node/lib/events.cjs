@@ -52,11 +52,15 @@ function publish (buffer, index, at, version) {
   }
   if (qos) packet.messageId = index[at + 5]
   if (version === 5) {
-    const section = index[at + 3]
-    packet.length += section < 128 ? 1 : section < 16384 ? 2 : section < 2097152 ? 3 : 4
-    if (section) packet.properties = properties.decode(buffer, endOfTopic, endOfSection)
+    packet.length += sectionLength(index[at + 3]) - index[at + 3]
+    if (index[at + 3]) packet.properties = properties.decode(buffer, endOfTopic, endOfSection)
   }
   return packet
+}
+
+// Bytes of a property section on the wire, its length included.
+function sectionLength (bytes) {
+  return bytes + (bytes < 128 ? 1 : bytes < 16384 ? 2 : bytes < 2097152 ? 3 : 4)
 }
 
 // A packet that the server sent, but for PUBLISH.
@@ -80,5 +84,5 @@ function secondOf (buffer, index, at) {
 }
 
 module.exports = {
-  WORDS, MAX, KIND, FLAG, WANTS_ACK, CAUSE, newIndex, publish, packet, sectionOf, secondOf
+  WORDS, MAX, KIND, FLAG, WANTS_ACK, CAUSE, newIndex, publish, packet, sectionLength, sectionOf, secondOf
 }

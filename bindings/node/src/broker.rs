@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use libmqtt_runtime::codec::{Carrier, PacketType};
@@ -296,8 +296,20 @@ impl Task for Stop {
 pub struct Broker {
     native: Arc<Native>,
     questions: Arc<Questions>,
-    open: HashMap<u32, (Answers, Ticket)>,
+    open: Mutex<Open>,
+}
+
+/// Questions that JavaScript has and has not answered, by number.
+#[derive(Default)]
+struct Open {
+    list: HashMap<u32, (Answers, Ticket)>,
     last: u32,
+}
+
+impl Broker {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 #[napi]
@@ -328,7 +340,7 @@ impl Broker {
             options.hooks = Some(factory);
         }
         let native = Arc::new(Native::start(options).map_err(errors::broker)?);
-        Ok(Broker { native, questions, open: HashMap::new(), last: 0 })
+        Ok(Broker { native, questions, open: Mutex::default() })
     }
 
     /// Where it listens.
@@ -345,15 +357,17 @@ impl Broker {
 
     /// Takes questions.
     #[napi]
-    pub fn take(&mut self, max: u32) -> Vec<Asked> {
+    pub fn take(&self, max: u32) -> Vec<Asked> {
         let taken = self.questions.take(max as usize);
+        let mut open = self.open();
         let all = taken.into_iter().map(|mut question| {
             let mut asked = Asked::new(&mut question);
             if let Some(answer) = question.asked.take() {
-                // After so many questions the first of them have been answered.
-                self.last = self.last.wrapping_add(1);
-                self.open.insert(self.last, answer);
-                asked.ticket = Some(self.last);
+                // When the numbers begin again, the first have long been answered.
+                open.last = open.last.wrapping_add(1);
+                let number = open.last;
+                open.list.insert(number, answer);
+                asked.ticket = Some(number);
             }
             asked
         });
@@ -362,10 +376,10 @@ impl Broker {
 
     /// Answers a question: 0 allows, 0x80 and above denies, 0x18 asks for more data.
     #[napi]
-    pub fn answer(&mut self, ticket: u32, reason: u8, data: Option<Uint8Array>) -> Result<()> {
+    pub fn answer(&self, ticket: u32, reason: u8, data: Option<Uint8Array>) -> Result<()> {
         let reason = Reason::from_u8(reason)
             .ok_or_else(|| errors::argument(format!("there is no reason code {reason}")))?;
-        let Some((answers, ticket)) = self.open.remove(&ticket) else { return Ok(()) };
+        let Some((answers, ticket)) = self.open().list.remove(&ticket) else { return Ok(()) };
         let data = data.map(|data| data.to_vec().into());
         let verdict = match (reason, data) {
             (Reason::ContinueAuthentication, data) => Verdict::Challenge(data.unwrap_or_default()),

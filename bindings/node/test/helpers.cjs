@@ -1,0 +1,70 @@
+'use strict'
+// What the tests share.
+
+const net = require('node:net')
+const path = require('node:path')
+const { spawn } = require('node:child_process')
+const { once } = require('node:events')
+const mqtt = require('libmqtt')
+
+// Has a broker of one's own, and closes all that was opened when the test is over.
+async function withBroker (t, options = {}) {
+  const broker = await mqtt.Broker.start({ port: 0, ...options })
+  t.after(() => broker.close({ deadline: 100 }))
+  return broker
+}
+
+function clientOf (t, url, options = {}) {
+  const client = mqtt.connect(url, { reconnectPeriod: 20, ...options })
+  t.after(() => client.endAsync(true))
+  return client
+}
+
+async function connectedOf (t, url, options) {
+  const client = clientOf(t, url, options)
+  await once(client, 'connect')
+  return client
+}
+
+// Runs a program, and gives what it says and how it ends.
+async function run (words, { env = {}, ready, then } = {}) {
+  const child = spawn(process.execPath, words, {
+    env: { ...process.env, ...env },
+    cwd: path.join(__dirname, '..'),
+    stdio: ['ignore', 'pipe', 'pipe']
+  })
+  let out = ''
+  let err = ''
+  let told = false
+  const late = setTimeout(() => child.kill('SIGKILL'), 20000)
+  child.stdout.on('data', (data) => {
+    out += data
+    if (!told && ready && ready(out)) {
+      told = true
+      then(child, out)
+    }
+  })
+  child.stderr.on('data', (data) => { err += data })
+  const [code, signal] = await once(child, 'close')
+  clearTimeout(late)
+  return { out, err, code, signal }
+}
+
+// A server made by hand, which closes with the test.
+async function serverOf (t, onSocket) {
+  const sockets = new Set()
+  const server = net.createServer((socket) => {
+    sockets.add(socket)
+    socket.on('error', () => {})
+    onSocket(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    sockets.forEach((socket) => socket.destroy())
+    server.close()
+  })
+  return { url: `mqtt://127.0.0.1:${server.address().port}`, port: server.address().port, sockets, server }
+}
+
+module.exports = { mqtt, withBroker, clientOf, connectedOf, run, serverOf }
