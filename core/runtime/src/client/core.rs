@@ -675,14 +675,19 @@ impl Core {
         state.notified = true;
         state.driver = None;
         let calls = mem::replace(&mut state.calls, Calls::None);
+        let ready = state.ready.take().filter(|_| !state.ready_told);
         let events = match calls {
             Calls::Idle(_) => mem::take(&mut state.events),
             Calls::None | Calls::Running => VecDeque::new(),
         };
+        let tells = !state.events.is_empty();
         drop(state);
         self.changed.notify_all();
         if let Calls::Idle(mut callback) = calls {
             events.into_iter().for_each(&mut callback);
+        }
+        if let Some(ready) = ready.filter(|_| tells) {
+            ready();
         }
     }
 }
