@@ -228,10 +228,12 @@ for (const [what, side, type] of [
     const seen = []
     client.on('message', (topic, payload) => seen.push(String(payload)))
     const publisher = await connectedOf(t, broker.url)
-    for (const text of ['0', '1', '2', '3', 'end']) await publisher.publishAsync('t', text, { qos: 2 })
-    while (seen.at(-1) !== 'end') await once(client, 'message')
+    for (const text of ['0', '1', '2', '3', 'end']) {
+      await publisher.publishAsync('t', text, { qos: 2 })
+      while (seen.at(-1) !== text) await once(client, 'message')
+    }
     assert.deepEqual(seen, ['0', '1', '2', '3', 'end'])
-    assert.ok(cuts > 1)
+    assert.ok(cuts > 0)
   })
 }
 
