@@ -1,9 +1,9 @@
 //! The C face of libmqtt: `libmqtt.so`, `libmqtt.a` and `include/libmqtt.h`.
 //!
 //! - Active things (client, loop, broker, engine) are numbers in a table, dressed as pointers: one
-//!   that is stale or made up is refused ([`handle`]).
+//!   that is stale or made up is refused (`handle`).
 //! - Passive things (configurations, properties, messages, events, errors) are boxes.
-//! - Each function's body is one call into [`boundary`]: a NULL is a status, and so is a panic.
+//! - Each function's body is one call into `boundary`: a NULL is a status, and so is a panic.
 //!
 //! Safety, for every function: a pointer is NULL or what the header says, and what it points to is
 //! not changed by others during the call.

@@ -1,8 +1,8 @@
 //! The native addon of the npm package `libmqtt`: thin and private; `lib/` is the public face.
 //!
 //! No native thread ever runs JavaScript. Threads put what has happened into queues and wake the
-//! event loop ([`wake`]), which takes it out in batches: a batch of a client's events is one
-//! Buffer and an index ([`events`]), and so is a batch of messages to publish ([`client`]).
+//! event loop (`wake`), which takes it out in batches: a batch of a client's events is one
+//! Buffer and an index (`events`), and so is a batch of messages to publish (`client`).
 // What is exported to Node has no caller in a test build.
 #![cfg_attr(test, allow(dead_code))]
 // What JavaScript reaches must be `pub` for napi's macros, though no Rust reaches it.

@@ -1,7 +1,7 @@
 //! The native module `libmqtt._native`: thin, private; `python/libmqtt` is the public face.
 //!
 //! No native thread ever runs Python code or takes the interpreter's lock. Native threads put
-//! what has happened into queues ([`hub`], [`questions`]), and Python threads or event loops
+//! what has happened into queues (`hub`, `questions`), and Python threads or event loops
 //! take it out in batches: so an interpreter that is ending has nobody to wait for but threads
 //! of its own.
 #![forbid(unsafe_code)]
