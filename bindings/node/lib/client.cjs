@@ -61,7 +61,7 @@ class MqttClient extends Incoming {
     this._key = ''
     this._index = events.newIndex()
     this._batch = null
-    this._waits = false
+    this._waits = null
     this._unacknowledged = 0
     this._outbox = new Outbox(this)
     // What is under way: by the native client's token, and by message id.
@@ -531,7 +531,12 @@ class MqttClient extends Incoming {
       return
     }
     this._left = done
-    if (force) return this._cut()
+    if (force) this._cut()
+    else this._sayGoodbye(options)
+    if (this._waits) setImmediate(() => this._leaveMessage())
+  }
+
+  _sayGoodbye (options) {
     this._outbox.flush()
     const { reasonCode = 0, properties: section } = options ?? {}
     try {
@@ -585,6 +590,7 @@ class MqttClient extends Incoming {
       this._tokens.clear()
     }
     this._cut()
+    if (this._waits) setImmediate(() => this._leaveMessage())
   }
 
   removeOutgoingMessage (id) {

@@ -110,16 +110,35 @@ class Incoming extends EventEmitter {
     this._handle(packet, acknowledged ? 0 : undefined)
   }
 
-  // Has the program handle a message; nothing else comes until it says that it has.
+  // Nothing else comes until `_resume`.
+  _pause () {
+    this._waits = { later: false }
+    return this._waits
+  }
+
+  _resume (pause) {
+    this._waits = null
+    if (pause.later) setImmediate(() => this._go())
+  }
+
+  // Has the program handle a message, before the next one comes.
   _handle (packet, reason) {
-    this._waits = true
-    let now = true
+    const pause = this._pause()
     this.handleMessage(packet, (error) => {
+      // Of a connection that has ended, it answers nobody.
+      if (this._waits !== pause) return
       if (reason !== undefined) this._answer(error, reason)
-      this._waits = false
-      if (!now) setImmediate(() => this._go())
+      this._resume(pause)
     })
-    now = false
+    pause.later = true
+  }
+
+  // The client leaves while its program handles a message, and hears no more.
+  _leaveMessage () {
+    if (!this._left) return
+    this._waits = null
+    this._batch = null
+    this._onDisconnected({ cause: CAUSE.REQUESTED, atOnce: false })
   }
 
   _answer (error, reason) {
@@ -129,13 +148,9 @@ class Incoming extends EventEmitter {
   }
 
   _askProgram (packet) {
-    this._waits = true
-    let now = true
-    const go = () => {
-      this._waits = false
-      if (!now) setImmediate(() => this._go())
-    }
+    const pause = this._pause()
     this.options.customHandleAcks(packet.topic, packet.payload, packet, (error, code) => {
+      if (this._waits !== pause) return
       if (typeof error === 'number') {
         code = error
         error = null
@@ -145,15 +160,15 @@ class Incoming extends EventEmitter {
       }
       if (error) {
         this._answer(error)
-        go()
+        this._resume(pause)
         this.emit('error', error)
         return
       }
       if (!code) this.emit('message', packet.topic, packet.payload, packet)
       this._handle(packet, code)
-      if (!this._waits) go()
+      if (!this._waits) this._resume(pause)
     })
-    now = false
+    pause.later = true
   }
 
   _onConnected (sessionPresent, section, length) {
