@@ -2,8 +2,8 @@
 
 use core::ffi::{c_char, c_void};
 use core::time::Duration;
-use std::sync::{Mutex, PoisonError};
 
+use libmqtt_locks::{Mutex, PoisonError};
 use libmqtt_runtime::engine::Instant;
 use libmqtt_runtime::engine::client::{Client, Closed, Token};
 use libmqtt_runtime::{ClientError, Status};

@@ -10,8 +10,9 @@
 //! at the same time, and they are what it costs that no pointer of C is trusted.
 
 use core::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use libmqtt_locks::{PoisonError, RwLock};
 use libmqtt_runtime::Status;
 
 use crate::boundary::Failure;

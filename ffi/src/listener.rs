@@ -3,8 +3,9 @@
 use core::ffi::c_void;
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use core::time::Duration;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 
+use libmqtt_locks::{Condvar, Mutex, PoisonError};
 use libmqtt_runtime::Event;
 
 use crate::event::mqtt_event;

@@ -1,8 +1,8 @@
 //! The loop that serves clients.
 
 use core::ffi::{c_int, c_void};
-use std::sync::{Mutex, TryLockError};
 
+use libmqtt_locks::{Mutex, TryLockError};
 use libmqtt_runtime::{Client, ClientOptions, OwnLoop, Runtime, Status};
 
 use crate::argument::Out;

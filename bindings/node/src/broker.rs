@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use libmqtt_locks::{Mutex, MutexGuard, PoisonError};
 use libmqtt_runtime::codec::{Carrier, PacketType};
 use libmqtt_runtime::{
     Answers, Broker as Native, BrokerConfig, BrokerError, BrokerOptions, HooksFactory, Listener,

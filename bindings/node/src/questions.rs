@@ -2,8 +2,9 @@
 //! and go on. Until the answer comes only the client that it is about waits.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use libmqtt_locks::{Mutex, PoisonError};
 use libmqtt_runtime::engine::ClientInfo as Who;
 use libmqtt_runtime::{
     Answers, Authenticate, Hooks, Message, Publish, Reason, Step, Subscription, Ticket, Verdict,
@@ -72,7 +73,7 @@ impl Questions {
         Questions { waiting: Mutex::default(), wake }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Waiting> {
+    fn lock(&self) -> libmqtt_locks::MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

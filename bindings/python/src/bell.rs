@@ -5,8 +5,9 @@
 use std::io::{Read, Write};
 #[cfg(unix)]
 use std::os::unix::{io::AsRawFd, net::UnixStream};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use libmqtt_locks::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// State that several threads share, and who is to be told of its changes.
 pub(crate) struct Bell<T> {

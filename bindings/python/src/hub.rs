@@ -11,10 +11,11 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use libmqtt_locks::{Condvar, Mutex, MutexGuard, PoisonError};
 use libmqtt_runtime::engine::client::{Cause, Challenge, Connected, Disconnected, Received};
 use libmqtt_runtime::{Client, ClientError, Event, NetworkError, Outcome, Reason, TopicFilter};
 

@@ -2,9 +2,9 @@
 
 use std::mem;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use libmqtt_locks::{Mutex, PoisonError};
 use libmqtt_runtime::{Runtime, Status};
 use pyo3::prelude::*;
 

@@ -1,8 +1,9 @@
 //! What becomes of an operation, for threads that wait for it.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use libmqtt_locks::{Condvar, Mutex, MutexGuard, PoisonError};
 use libmqtt_runtime::{Outcome, Reason};
 use pyo3::prelude::*;
 

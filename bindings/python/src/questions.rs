@@ -2,9 +2,10 @@
 //! or event loop answers. Until then only the client that it is about waits.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use libmqtt_locks::{Mutex, PoisonError};
 use libmqtt_runtime::engine::ClientInfo as Who;
 use libmqtt_runtime::{
     Answers, Authenticate, Hooks, Message as Content, Publish, Reason, Step, Subscription, Ticket,

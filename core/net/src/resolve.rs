@@ -3,8 +3,10 @@
 use std::collections::VecDeque;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
+
+use libmqtt_locks::{Condvar, Mutex, MutexGuard, PoisonError};
 
 /// Threads at most.
 const THREADS_MAX: usize = 4;

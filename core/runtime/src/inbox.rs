@@ -1,9 +1,10 @@
 //! What other threads leave for a loop.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::{self, ThreadId};
 
+use libmqtt_locks::{Mutex, MutexGuard, PoisonError};
 use libmqtt_net::Waker;
 
 /// A list that any thread appends to and one loop takes whole. The loop is woken only if it may

@@ -8,12 +8,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use libmqtt_engine::Instant;
 use libmqtt_engine::client::Closed;
+use libmqtt_locks::{Condvar, Mutex, PoisonError};
 use libmqtt_net::{Dial, Dialled, Link, Poll, ResolveError, Resolver, TcpOptions};
 use slab::Slab;
 

@@ -63,17 +63,25 @@ pub fn sans_io(tree: &[Source]) -> Vec<Complaint> {
 }
 
 /// Which of our crates a crate may use.
-const ARROWS: [(&str, &[&str]); 6] = [
+const ARROWS: [(&str, &[&str]); 7] = [
     ("core/codec", &[]),
-    ("core/engine", &["libmqtt-codec"]),
-    ("core/net", &[]),
-    ("core/runtime", &["libmqtt-engine", "libmqtt-net"]),
-    ("ffi", &["libmqtt-runtime"]),
-    ("bindings", &["libmqtt-runtime", "libmqtt-cli"]),
+    ("core/locks", &[]),
+    ("core/engine", &["libmqtt-codec", "libmqtt-locks"]),
+    ("core/net", &["libmqtt-locks"]),
+    ("core/runtime", &["libmqtt-engine", "libmqtt-net", "libmqtt-locks"]),
+    ("ffi", &["libmqtt-runtime", "libmqtt-locks"]),
+    ("bindings", &["libmqtt-runtime", "libmqtt-cli", "libmqtt-locks"]),
 ];
 
-const OURS: [&str; 6] =
-    ["libmqtt-codec", "libmqtt-engine", "libmqtt-net", "libmqtt-runtime", "libmqtt-cli", "libmqtt"];
+const OURS: [&str; 7] = [
+    "libmqtt-codec",
+    "libmqtt-engine",
+    "libmqtt-locks",
+    "libmqtt-net",
+    "libmqtt-runtime",
+    "libmqtt-cli",
+    "libmqtt",
+];
 
 /// Crates use each other in one direction only.
 pub fn arrows(tree: &[Source]) -> Vec<Complaint> {

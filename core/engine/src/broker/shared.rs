@@ -1,7 +1,9 @@
 //! What the shards of one broker have in common.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use libmqtt_locks::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::BrokerConfig;
 use super::parcel::Stored;

@@ -5,12 +5,13 @@
 //! server is busy.
 
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread;
 
 use libmqtt_engine::codec::Reason;
 use libmqtt_engine::{Authenticate, Hooks, Ticket, Verdict};
+use libmqtt_locks::{Mutex, PoisonError, RwLock};
 
 use super::PasswordFile;
 use crate::{Answers, HooksFactory};

@@ -11,12 +11,13 @@ use core::net::SocketAddr;
 use core::time::Duration;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
 use libmqtt_engine::broker::{Shard, ShardId, Shared, Stats};
 use libmqtt_engine::codec::Reason;
 use libmqtt_engine::{Hooks, Message, NoHooks, Ticket, Verdict};
+use libmqtt_locks::{Mutex, PoisonError};
 use libmqtt_net::{Acceptor, Poll};
 
 use crate::client::{Client, ClientOptions, Core};
@@ -194,7 +195,7 @@ impl Broker {
         }
     }
 
-    fn threads(&self) -> std::sync::MutexGuard<'_, Vec<JoinHandle<()>>> {
+    fn threads(&self) -> libmqtt_locks::MutexGuard<'_, Vec<JoinHandle<()>>> {
         self.threads.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

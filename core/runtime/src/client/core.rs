@@ -7,7 +7,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use libmqtt_engine::Instant;
@@ -15,6 +15,7 @@ use libmqtt_engine::client::{
     Cause, Client as Machine, ClientConfig, Closed, ConnectError, Connected, Disconnect, Event,
     Outcome, Token,
 };
+use libmqtt_locks::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{ClientError, NetworkError};
 use crate::clock::Clock;
