@@ -1,7 +1,10 @@
 //! Where the host program decides and watches.
 
 use bytes::Bytes;
+use core::fmt::Debug;
 use core::net::SocketAddr;
+use std::sync::Arc;
+
 use libmqtt_codec::{Publish, Reason, Subscription, Version};
 
 /// Names a question that a hook answered with [`Verdict::Later`].
@@ -64,6 +67,19 @@ pub struct Authenticate<'a> {
     pub data: Option<&'a [u8]>,
 }
 
+/// What a client may do, where that is not everything.
+///
+/// All shards ask, when they work out where the messages of a topic go; the answers are remembered
+/// with the routes, so that a message costs no question. Who changes an answer has every shard
+/// told by [`Shard::rights_changed`](crate::broker::Shard::rights_changed).
+pub trait Rights: Debug + Send + Sync {
+    /// Whether messages with this Topic Name may be sent to the client.
+    fn may_read(&self, topic: &str) -> bool;
+
+    /// Whether its will may be published to this topic, now that it is due.
+    fn may_write(&self, topic: &str) -> bool;
+}
+
 /// What a host program may decide and watch. Every method has a default, which allows.
 ///
 /// They are called on the thread that drives the shard and must not block: to ask elsewhere,
@@ -99,6 +115,14 @@ pub trait Hooks: Send {
     ) -> Verdict {
         let _ = (ticket, client, subscription);
         Verdict::Allow
+    }
+
+    /// What are its rights? None: it may be sent all that it subscribes to. Asked when it is let
+    /// in, and again after [`Shard::rights_changed`](crate::broker::Shard::rights_changed); the
+    /// answer counts for as long as its session lasts or until the next.
+    fn rights(&mut self, client: &ClientInfo) -> Option<Arc<dyn Rights>> {
+        let _ = client;
+        None
     }
 
     /// A client was accepted; its CONNACK is on the way.

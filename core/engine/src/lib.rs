@@ -20,7 +20,7 @@ mod time;
 mod timer;
 pub mod topic;
 
-pub use hooks::{Authenticate, ClientInfo, Hooks, NoHooks, Step, Ticket, Verdict};
+pub use hooks::{Authenticate, ClientInfo, Hooks, NoHooks, Rights, Step, Ticket, Verdict};
 pub use libmqtt_codec as codec;
 pub use message::{Message, MessageError};
 pub use time::{Instant, UnixTime};

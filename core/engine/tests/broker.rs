@@ -5,5 +5,6 @@ mod broker {
     mod hooks;
     mod hostile;
     mod queues;
+    mod rights;
     mod shards;
 }

@@ -225,6 +225,7 @@ impl Shard {
         let window = connect.properties.receive_maximum().unwrap_or(u16::MAX);
         session.outbound.resume(window.min(self.shared.config.inflight_max)); // v5 [MQTT-3.3.4-9]
         let shares = session.shares;
+        self.ask_rights(index);
 
         let Some(found) = self.tables.links.get_mut(link.index, link.generation) else {
             return Next::Stop;

@@ -239,8 +239,9 @@ impl Tables {
             }
             let Some(session) = self.sessions.at_mut(index) else { return };
             let Some(first) = session.queue.front() else { return };
-            if first.stored.expired(now) {
-                self.dequeue(index); // v5 [MQTT-3.3.2-5]
+            // Its rights may have changed while the message waited. v5 [MQTT-3.3.2-5]
+            if first.stored.expired(now) || !session.may_read(first.stored.message.topic()) {
+                self.dequeue(index);
                 self.stats.publish_dropped += 1;
                 continue;
             }
@@ -265,13 +266,15 @@ impl Tables {
             }
             Some(Resend::Publish(id, _, kept)) => {
                 let Some(queued) = kept.clone() else { return true };
+                let allowed = session.may_read(queued.stored.message.topic());
                 self.begin();
                 // An expired message goes on: its first delivery has begun. v5 [MQTT-4.3.3-7]
                 let mut parcel = Parcel::from_stored(&queued.stored);
-                if self.fits(now, link, &parcel, &queued.terms) {
+                if allowed && self.fits(now, link, &parcel, &queued.terms) {
                     self.encode(now, link, &mut parcel, &queued.terms, Some(id), true);
                 } else {
-                    // The peer takes less than it did; the message counts as delivered.
+                    // The peer takes less than it did, or may read less; the message counts as
+                    // delivered.
                     let kind = match queued.terms.qos {
                         QoS::ExactlyOnce => AckKind::PubRec,
                         _ => AckKind::PubAck,

@@ -125,6 +125,9 @@ impl Shard {
         }
         let Some(mut session) = self.tables.sessions.remove(index) else { return };
         self.shared.sessions.fetch_sub(1, Ordering::Relaxed);
+        if session.rights.is_some() {
+            self.shared.set_rights(key, None);
+        }
         if !session.filters.is_empty() {
             let mut subscriptions = self.shared.index_mut();
             for filter in &session.filters {

@@ -17,6 +17,7 @@ mod parcel;
 mod peer;
 mod publish;
 mod retain;
+mod rights;
 mod routes;
 mod session;
 mod shard;

@@ -61,9 +61,11 @@ impl Shard {
         }
         let identifiers = Identifiers::one(identifier);
         let shared = Arc::clone(&self.shared);
+        let rights = session.rights.clone();
+        let may = |topic: &str| rights.as_deref().is_none_or(|rights| rights.may_read(topic));
         let tables = &mut self.tables;
         shared.retained().matches(filter, &mut |stored| {
-            if stored.expired(now) {
+            if stored.expired(now) || !may(stored.message.topic()) {
                 return;
             }
             let terms = Terms {

@@ -13,7 +13,7 @@ use libmqtt_codec::Publish;
 use super::parcel::{Audience, Identifiers, Parcel, Stored, Target};
 use super::{Shard, Shared};
 use crate::Instant;
-use crate::topic::{Hit, SessionKey, Subscriber};
+use crate::topic::{Hit, Member, SessionKey, Subscriber};
 
 /// Topics remembered at most, and bytes of them and their targets.
 const ROUTES_MAX: usize = 16 * 1024;
@@ -74,15 +74,24 @@ impl Route {
         self.remote.clear();
         {
             let index = shared.index();
+            let rights = shared.rights();
+            let may = |subscriber: &Subscriber| {
+                rights.get(&subscriber.session).is_none_or(|rights| rights.may_read(topic))
+            };
             // Read under the lock: a change that comes later has a later generation.
             self.generation = shared.generation();
             index.matches(topic, &mut |hit| match hit {
+                Hit::Subscriber(subscriber) if !may(subscriber) => {}
                 Hit::Subscriber(subscriber) => all.push(target(subscriber, 0)),
                 Hit::Group(group) => {
-                    let online = group.online();
-                    let some = if online.is_empty() { &group.members[..] } else { online };
-                    let members: Vec<Target> =
-                        some.iter().map(|member| target(&member.subscriber, group.id)).collect();
+                    let targets = |some: &[Member]| -> Vec<Target> {
+                        let some = some.iter().filter(|member| may(&member.subscriber));
+                        some.map(|member| target(&member.subscriber, group.id)).collect()
+                    };
+                    let mut members = targets(group.online());
+                    if members.is_empty() {
+                        members = targets(&group.members);
+                    }
                     if !members.is_empty() {
                         let next = turns
                             .binary_search_by_key(&group.id, |old| old.group)

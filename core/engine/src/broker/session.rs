@@ -1,13 +1,14 @@
 //! A session of the broker. MQTT 5.0 §4.1.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 
 use super::parcel::Queued;
 use crate::session::{Inbound, Outbound};
-use crate::{ClientInfo, Instant, Message};
+use crate::{ClientInfo, Instant, Message, Rights};
 
 /// Session Expiry Interval "never". MQTT 5.0 §3.1.2.11.2.
 pub(super) const NEVER: u32 = u32::MAX;
@@ -42,6 +43,8 @@ pub(super) struct Session {
     /// How many of them are shared.
     pub(super) shares: usize,
     pub(super) will: Option<Box<Will>>,
+    /// What it may do; none: there are no such bounds.
+    pub(super) rights: Option<Arc<dyn Rights>>,
 }
 
 /// A Will Message that may have to be published.
@@ -72,7 +75,14 @@ impl Session {
             filter_bytes: 0,
             shares: 0,
             will: None,
+            rights: None,
         }
+    }
+
+    /// Whether it may be sent messages with this Topic Name.
+    #[inline]
+    pub(super) fn may_read(&self, topic: &str) -> bool {
+        self.rights.as_deref().is_none_or(|rights| rights.may_read(topic))
     }
 
     /// Bytes that wait for its client or for its acknowledgements.

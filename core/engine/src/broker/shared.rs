@@ -5,9 +5,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use libmqtt_locks::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use foldhash::fast::FixedState;
+use hashbrown::HashMap;
+
 use super::BrokerConfig;
 use super::parcel::Stored;
-use crate::topic::{Index, Retained};
+use crate::Rights;
+use crate::topic::{Index, Retained, SessionKey};
 
 /// Number of slots. A session's home is the shard that has its slot.
 pub(super) const SLOTS: usize = 128;
@@ -76,6 +80,9 @@ stats! {
     queued_bytes,
 }
 
+/// The rights of the sessions of all shards, of those that may not be sent everything.
+pub(super) type AllRights = HashMap<SessionKey, Arc<dyn Rights>, FixedState>;
+
 /// What the shards of one broker share: configuration, subscriptions, retained messages, counters.
 #[derive(Debug)]
 pub struct Shared {
@@ -85,6 +92,7 @@ pub struct Shared {
     index: RwLock<Index>,
     /// Rises with every change of `index`.
     generation: AtomicU64,
+    rights: RwLock<AllRights>,
     retained: RwLock<Retained<Arc<Stored>>>,
     stats: Box<[SharedStats]>,
     /// Clients connected, sessions, and bytes that wait, of all shards.
@@ -106,6 +114,7 @@ impl Shared {
             shards,
             index: RwLock::new(Index::new(seed)),
             generation: AtomicU64::new(1),
+            rights: RwLock::new(HashMap::with_hasher(FixedState::with_seed(seed))),
             retained: RwLock::new(Retained::new(seed)),
             stats: (0..shards).map(|_| SharedStats::default()).collect(),
             connections: AtomicUsize::new(0),
@@ -181,6 +190,19 @@ impl Shared {
     #[inline]
     pub(super) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
+    }
+
+    pub(super) fn rights(&self) -> RwLockReadGuard<'_, AllRights> {
+        self.rights.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Sets the rights of a session. Where it has subscriptions, `index_changed` follows.
+    pub(super) fn set_rights(&self, session: SessionKey, rights: Option<Arc<dyn Rights>>) {
+        let mut all = self.rights.write().unwrap_or_else(PoisonError::into_inner);
+        match rights {
+            Some(rights) => drop(all.insert(session, rights)),
+            None => drop(all.remove(&session)),
+        }
     }
 
     pub(super) fn retained(&self) -> RwLockReadGuard<'_, Retained<Arc<Stored>>> {

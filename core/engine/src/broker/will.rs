@@ -51,6 +51,10 @@ impl Shard {
         let Some(session) = self.tables.sessions.at_mut(index) else { return };
         let Some(will) = session.will.take() else { return };
         let publish = will.message.view();
+        if session.rights.as_deref().is_some_and(|rights| !rights.may_write(publish.topic)) {
+            self.tables.stats.publish_dropped += 1;
+            return; // the right was taken away since CONNECT
+        }
         self.hooks.published(Some(&session.client), &publish);
         self.accept_message(now, &publish, None);
     }
