@@ -1055,7 +1055,7 @@ extern "C" {
 
  The caller frees it with `mqtt_broker_free`. Returns `MQTT_STATUS_LISTEN_FAILED` if an address
  cannot be had, `MQTT_STATUS_FILE_UNREADABLE` or `MQTT_STATUS_FILE_INVALID` for the password
- file, `MQTT_STATUS_BAD_ARGUMENT` if options contradict each other; `error_out` (NULL: not
+ file or the access rights, `MQTT_STATUS_BAD_ARGUMENT` if options contradict each other; `error_out` (NULL: not
  wanted) then gets an explanation, which the caller frees. Thread: any. Since: 0.1.
  */
 mqtt_status mqtt_broker_start(const struct mqtt_broker_config *config,
@@ -1216,7 +1216,8 @@ mqtt_status mqtt_broker_config_set_log(struct mqtt_broker_config *config,
  |------|-------|
  | `shards` | threads, 1 to 128 (as many as cores) |
  | `password_file` | users and passwords in mosquitto's format; read at the start |
- | `allow_anonymous` | clients without User Name get in (if all listeners are at loopback) |
+ | `acl_file` | access rights in mosquitto's format; read at the start |
+ | `allow_anonymous` | clients without User Name get in (without password file, if all listeners are at loopback) |
  | `connect_timeout_ms` | until CONNECT is complete (10000) |
  | `maximum_packet_size` | largest packet from a client (16777216) |
  | `maximum_connect_size` | largest packet before a client is authenticated (65536) |
@@ -1239,6 +1240,7 @@ mqtt_status mqtt_broker_config_set_log(struct mqtt_broker_config *config,
  | `retained_max`, `retained_bytes_max` | retained messages (1000000, 1073741824) |
  | `dollar_topics` | clients may publish to topics that begin with `$` (`false`) |
  | `assign_client_ids` | an empty Client Identifier gets one (`true`) |
+ | `assigned_id_prefix` | how that begins (`auto-`) |
  | `sys_interval_ms` | between updates of `$SYS`; 0: none (10000) |
  | `response_information` | given to clients that ask; empty: none |
 

@@ -124,7 +124,7 @@ impl From<MessageError> for Failure {
 ///
 /// The caller frees it with `mqtt_broker_free`. Returns `MQTT_STATUS_LISTEN_FAILED` if an address
 /// cannot be had, `MQTT_STATUS_FILE_UNREADABLE` or `MQTT_STATUS_FILE_INVALID` for the password
-/// file, `MQTT_STATUS_BAD_ARGUMENT` if options contradict each other; `error_out` (NULL: not
+/// file or the access rights, `MQTT_STATUS_BAD_ARGUMENT` if options contradict each other; `error_out` (NULL: not
 /// wanted) then gets an explanation, which the caller frees. Thread: any. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mqtt_broker_start(
@@ -135,11 +135,12 @@ pub unsafe extern "C" fn mqtt_broker_start(
     let body = || {
         // SAFETY: the caller promises.
         let (config, out) = unsafe { (borrow(config)?, Out::new(broker_out)?) };
-        let hooks = hooks::factory(config)?;
+        let (policy, hooks) = hooks::factory(config)?;
         let options = |listeners| BrokerOptions {
             config: config.config.clone(),
             listeners,
             shards: config.shards,
+            policy: policy.clone(),
             hooks: hooks.clone(),
             log: config.log.clone(),
         };

@@ -2,9 +2,10 @@
 
 use core::ffi::{c_char, c_void};
 use core::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
+use libmqtt_runtime::auth::Policy;
 use libmqtt_runtime::conf::{ConfError, Embedded, Settings};
 use libmqtt_runtime::{
     BrokerConfig, BrokerOptions, Listener, Log, Overload, QoS, QueueFull, Status,
@@ -25,11 +26,7 @@ pub struct mqtt_broker_config {
     pub(crate) config: BrokerConfig,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) shards: Option<u16>,
-    pub(crate) password_file: Option<PathBuf>,
-    /// None: as the listeners make it safe.
-    pub(crate) allow_anonymous: Option<bool>,
-    /// Largest payload that is passed on.
-    pub(crate) payload_max: usize,
+    pub(crate) policy: Policy,
     pub(crate) hooks: Option<Arc<HookTable>>,
     pub(crate) log: Log,
 }
@@ -43,11 +40,12 @@ impl mqtt_broker_config {
                 set(&mut shards, name, value)?;
                 self.shards = Some(shards);
             }
-            "password_file" => self.password_file = Some(value.into()),
+            "password_file" => self.policy.password_file = Some(value.into()),
+            "acl_file" => self.policy.acl_file = Some(value.into()),
             "allow_anonymous" => {
                 let mut allow = false;
                 set(&mut allow, name, value)?;
-                self.allow_anonymous = Some(allow);
+                self.policy.anonymous = Some(allow);
             }
             "connect_timeout_ms" => set_ms(&mut config.connect_timeout, name, value)?,
             "maximum_packet_size" => set(&mut config.maximum_packet_size, name, value)?,
@@ -80,6 +78,7 @@ impl mqtt_broker_config {
             "retained_bytes_max" => set(&mut config.retained_bytes_max, name, value)?,
             "dollar_topics" => set(&mut config.dollar_topics, name, value)?,
             "assign_client_ids" => set(&mut config.assign_client_ids, name, value)?,
+            "assigned_id_prefix" => config.assigned_id_prefix = value.into(),
             "sys_interval_ms" => set_ms(&mut config.sys_interval, name, value)?,
             "response_information" => {
                 config.response_information = (!value.is_empty()).then(|| value.into());
@@ -97,22 +96,16 @@ impl mqtt_broker_config {
         if !settings.is_local() || self.listeners.is_empty() {
             self.listeners.extend(settings.listeners()?);
         }
-        if settings.message_size_limit != 0 {
-            self.payload_max = settings.message_size_limit;
-        }
+        let policy = &mut self.policy;
+        policy.payload_max = settings.payload_max().or(policy.payload_max);
         // Strangers are let in by nothing but a word, if the file opens a listener.
         let refused = (!settings.is_local()).then_some(false);
-        self.allow_anonymous = settings.allow_anonymous.or(self.allow_anonymous).or(refused);
+        policy.anonymous = settings.allow_anonymous.or(policy.anonymous).or(refused);
         self.config = settings.config;
         self.shards = settings.shards.or(self.shards);
-        self.password_file = settings.password_file.or(self.password_file.take());
+        policy.password_file = settings.password_file.or(policy.password_file.take());
+        policy.acl_file = settings.acl_file.or(policy.acl_file.take());
         Ok(())
-    }
-
-    /// Whether clients without User Name get in.
-    pub(crate) fn anonymous(&self) -> bool {
-        let local = |listener: &Listener| listener.address.ip().is_loopback();
-        self.allow_anonymous.unwrap_or_else(|| self.listeners.iter().all(local))
     }
 }
 
@@ -141,9 +134,7 @@ pub extern "C" fn mqtt_broker_config_new() -> *mut mqtt_broker_config {
             config,
             listeners: Vec::new(),
             shards,
-            password_file: None,
-            allow_anonymous: None,
-            payload_max: usize::MAX,
+            policy: Policy::default(),
             hooks: None,
             log,
         }))
@@ -256,7 +247,8 @@ pub unsafe extern "C" fn mqtt_broker_config_set_log(
 /// |------|-------|
 /// | `shards` | threads, 1 to 128 (as many as cores) |
 /// | `password_file` | users and passwords in mosquitto's format; read at the start |
-/// | `allow_anonymous` | clients without User Name get in (if all listeners are at loopback) |
+/// | `acl_file` | access rights in mosquitto's format; read at the start |
+/// | `allow_anonymous` | clients without User Name get in (without password file, if all listeners are at loopback) |
 /// | `connect_timeout_ms` | until CONNECT is complete (10000) |
 /// | `maximum_packet_size` | largest packet from a client (16777216) |
 /// | `maximum_connect_size` | largest packet before a client is authenticated (65536) |
@@ -279,6 +271,7 @@ pub unsafe extern "C" fn mqtt_broker_config_set_log(
 /// | `retained_max`, `retained_bytes_max` | retained messages (1000000, 1073741824) |
 /// | `dollar_topics` | clients may publish to topics that begin with `$` (`false`) |
 /// | `assign_client_ids` | an empty Client Identifier gets one (`true`) |
+/// | `assigned_id_prefix` | how that begins (`auto-`) |
 /// | `sys_interval_ms` | between updates of `$SYS`; 0: none (10000) |
 /// | `response_information` | given to clients that ask; empty: none |
 ///

@@ -4,11 +4,10 @@ use core::cell::Cell;
 use core::ffi::{c_char, c_void};
 use std::sync::Arc;
 
-use libmqtt_runtime::auth::{PasswordFile, PasswordFileError, PasswordGate};
-use libmqtt_runtime::conf::Policy;
+use libmqtt_runtime::auth::Policy;
 use libmqtt_runtime::{
-    Answers, Authenticate, BrokerError, ClientInfo, Hooks, HooksFactory, Publish, Reason, Status,
-    Step, Subscription, Ticket, Verdict,
+    Answers, Authenticate, ClientInfo, Hooks, HooksFactory, NoHooks, Publish, Reason, Status, Step,
+    Subscription, Ticket, Verdict,
 };
 
 use crate::argument::{Out, borrow, bytes, give};
@@ -186,38 +185,26 @@ impl HookTable {
     }
 }
 
-/// The hooks that a configuration asks for.
-pub(crate) fn factory(config: &mqtt_broker_config) -> Result<Option<HooksFactory>, Failure> {
-    let decides = config.hooks.as_ref().is_some_and(|hooks| hooks.table.authenticate.is_some());
-    let anonymous = config.anonymous();
-    let gate = match &config.password_file {
-        Some(_) if decides => {
+/// The hooks that a configuration asks for, and who gets in before they are asked.
+pub(crate) fn factory(
+    config: &mqtt_broker_config,
+) -> Result<(Policy, Option<HooksFactory>), Failure> {
+    let mut policy = config.policy.clone();
+    let Some(hooks) = config.hooks.clone() else { return Ok((policy, None)) };
+    if hooks.table.authenticate.is_some() {
+        if policy.password_file.is_some() {
             let why = "a password file and an authenticate hook exclude each other";
             return Err(Failure::new(Status::BadArgument, why));
         }
-        Some(path) => {
-            let file = PasswordFile::read(path).map_err(|error| {
-                let status = match error {
-                    PasswordFileError::Read(_) => Status::FileUnreadable,
-                    _ => Status::FileInvalid,
-                };
-                Failure::new(status, format_args!("{}: {error}", path.display()))
-            })?;
-            Some(PasswordGate::new(file, anonymous).map_err(BrokerError::from)?)
-        }
-        None => None,
-    };
-    let hooks = config.hooks.clone();
-    let policy = Policy { gate, anonymous, payload_max: config.payload_max };
-    Ok(Some(Arc::new(move |answers| {
-        let (hooks, policy) = (hooks.clone(), policy.clone());
-        Box::new(ShardHooks { hooks, policy, answers })
-    })))
+        policy.anonymous = Some(true); // the hook decides
+    }
+    let factory: HooksFactory =
+        Arc::new(move |answers| Box::new(ShardHooks { hooks: hooks.clone(), answers }));
+    Ok((policy, Some(factory)))
 }
 
 struct ShardHooks {
-    hooks: Option<Arc<HookTable>>,
-    policy: Policy,
+    hooks: Arc<HookTable>,
     answers: Answers,
 }
 
@@ -250,13 +237,12 @@ fn verdict(answer: i32, data: Option<Vec<u8>>) -> Verdict {
 }
 
 impl ShardHooks {
-    /// The table, and the program's data for it.
-    fn table(&self) -> Option<(&mqtt_hooks, *mut c_void)> {
-        self.hooks.as_ref().map(|hooks| (&hooks.table, hooks.userdata.data()))
+    /// The program's data for its functions.
+    fn userdata(&self) -> *mut c_void {
+        self.hooks.userdata.data()
     }
 
     fn ask(&self, hook: AskFn, client: &ClientInfo, ticket: Ticket, about: About) -> Verdict {
-        let Some((_, userdata)) = self.table() else { return Verdict::Allow };
         let mut question = mqtt_question {
             client: info(client),
             about,
@@ -266,7 +252,7 @@ impl ShardHooks {
             data: Cell::new(None),
         };
         // SAFETY: the program gave the function for this; the question lives until it returns.
-        let answer = unsafe { hook(userdata, &raw mut question) };
+        let answer = unsafe { hook(self.userdata(), &raw mut question) };
         match verdict(answer, question.data.take()) {
             // Nobody could answer.
             Verdict::Later if !question.kept.get() => {
@@ -279,14 +265,14 @@ impl ShardHooks {
 
 impl Hooks for ShardHooks {
     fn authenticate(&mut self, ticket: Ticket, attempt: &Authenticate<'_>) -> Verdict {
-        if let Some(hook) = self.table().and_then(|(table, _)| table.authenticate) {
+        if let Some(hook) = self.hooks.table.authenticate {
             // SAFETY: only the lifetime changes, and the question goes before this returns.
             let about = unsafe {
                 core::mem::transmute::<Authenticate<'_>, Authenticate<'static>>(*attempt)
             };
             return self.ask(hook, attempt.client, ticket, About::Authenticate(about));
         }
-        self.policy.authenticate(&self.answers, ticket, attempt)
+        NoHooks.authenticate(ticket, attempt)
     }
 
     fn authorise_publish(
@@ -295,13 +281,7 @@ impl Hooks for ShardHooks {
         client: &ClientInfo,
         publish: &Publish<'_>,
     ) -> Verdict {
-        let verdict = self.policy.authorise_publish(publish);
-        let Some(hook) = self.table().and_then(|(table, _)| table.authorise_publish) else {
-            return verdict;
-        };
-        if verdict != Verdict::Allow {
-            return verdict;
-        }
+        let Some(hook) = self.hooks.table.authorise_publish else { return Verdict::Allow };
         mqtt_message::lend(publish, |message| {
             self.ask(hook, client, ticket, About::Publish(message))
         })
@@ -313,9 +293,7 @@ impl Hooks for ShardHooks {
         client: &ClientInfo,
         subscription: &Subscription<'_>,
     ) -> Verdict {
-        let Some(hook) = self.table().and_then(|(table, _)| table.authorise_subscribe) else {
-            return Verdict::Allow;
-        };
+        let Some(hook) = self.hooks.table.authorise_subscribe else { return Verdict::Allow };
         // SAFETY: only the lifetime changes, and the question goes before this returns.
         let about = unsafe {
             core::mem::transmute::<Subscription<'_>, Subscription<'static>>(*subscription)
@@ -324,27 +302,24 @@ impl Hooks for ShardHooks {
     }
 
     fn connected(&mut self, client: &ClientInfo) {
-        if let Some((table, userdata)) = self.table()
-            && let Some(hook) = table.connected
-        {
+        if let Some(hook) = self.hooks.table.connected {
+            let userdata = self.userdata();
             // SAFETY: the program gave the function for this.
             unsafe { hook(userdata, info(client)) };
         }
     }
 
     fn disconnected(&mut self, client: &ClientInfo, reason: Reason) {
-        if let Some((table, userdata)) = self.table()
-            && let Some(hook) = table.disconnected
-        {
+        if let Some(hook) = self.hooks.table.disconnected {
+            let userdata = self.userdata();
             // SAFETY: the program gave the function for this.
             unsafe { hook(userdata, info(client), reason as u8) };
         }
     }
 
     fn published(&mut self, client: Option<&ClientInfo>, publish: &Publish<'_>) {
-        if let Some((table, userdata)) = self.table()
-            && let Some(hook) = table.published
-        {
+        if let Some(hook) = self.hooks.table.published {
+            let userdata = self.userdata();
             let client = client.map_or(core::ptr::null(), info);
             // SAFETY: the program gave the function for this.
             mqtt_message::lend(publish, |message| unsafe { hook(userdata, client, message) });
@@ -352,9 +327,8 @@ impl Hooks for ShardHooks {
     }
 
     fn subscribed(&mut self, client: &ClientInfo, subscription: &Subscription<'_>) {
-        if let Some((table, userdata)) = self.table()
-            && let Some(hook) = table.subscribed
-        {
+        if let Some(hook) = self.hooks.table.subscribed {
+            let userdata = self.userdata();
             let (filter, options) = (subscription.filter.into(), options(subscription));
             // SAFETY: the program gave the function for this.
             unsafe { hook(userdata, info(client), filter, options) };
@@ -362,9 +336,8 @@ impl Hooks for ShardHooks {
     }
 
     fn unsubscribed(&mut self, client: &ClientInfo, filter: &str) {
-        if let Some((table, userdata)) = self.table()
-            && let Some(hook) = table.unsubscribed
-        {
+        if let Some(hook) = self.hooks.table.unsubscribed {
+            let userdata = self.userdata();
             // SAFETY: the program gave the function for this.
             unsafe { hook(userdata, info(client), filter.into()) };
         }

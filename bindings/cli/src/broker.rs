@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 
-use libmqtt_runtime::auth::{PasswordFile, PasswordGate};
+use libmqtt_runtime::auth::PolicyError;
 use libmqtt_runtime::conf::{self, Settings};
 use libmqtt_runtime::{Broker, BrokerError, BrokerOptions, Listener, Log};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -30,22 +30,18 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failu
     let (settings, process) = parse(words)?;
     raise_file_limit();
     let log = Arc::new(LogWriter::open(process.log)?);
-    let gate = match &settings.password_file {
-        Some(path) => Some(PasswordGate::new(read_passwords(path)?, settings.anonymous())?),
-        None => None,
-    };
     let (tell, told) = mpsc::channel();
     // Before anything says that the broker runs: who reads that may send a signal at once.
     signals::watch_all(move |signal| {
         // Nobody listens any more once the broker has ended.
         let _: Result<(), mpsc::SendError<Signal>> = tell.send(signal);
     })?;
-    let policy = settings.policy(gate.clone());
     let broker = start(&settings, &log, |listeners| BrokerOptions {
         config: settings.config.clone(),
         listeners,
         shards: settings.shards,
-        hooks: Some(hooks::factory(policy.clone(), log.clone())),
+        policy: settings.policy(),
+        hooks: Some(hooks::factory(log.clone())),
         log: {
             let log = log.clone();
             Log::to(move |level, line| log.write(level.into(), line))
@@ -55,7 +51,7 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failu
     announce(&broker, &settings, &log);
     loop {
         match told.recv_timeout(LOOK_EVERY) {
-            Ok(Signal::Reload) => reload(&settings, gate.as_ref(), &log),
+            Ok(Signal::Reload) => reload(&broker, &log),
             Ok(Signal::End) => break,
             Err(RecvTimeoutError::Timeout) if broker.is_running() => {}
             Err(_) => return Err(Failure::new(OTHER, "the broker has ended")),
@@ -83,6 +79,7 @@ fn start(
             };
             Failure::new(USAGE, format!("cannot listen on {address}: {source}{hint}"))
         }
+        BrokerError::Policy(error) => Failure::usage(error.to_string()),
         error => Failure::new(OTHER, error.to_string()),
     })
 }
@@ -157,21 +154,15 @@ fn announce(broker: &Broker, settings: &Settings, log: &LogWriter) {
     let _: io::Result<()> = out.flush();
 }
 
-fn read_passwords(path: &std::path::Path) -> Result<PasswordFile, Failure> {
-    PasswordFile::read(path)
-        .map_err(|error| Failure::usage(format!("password_file {}: {error}", path.display())))
-}
-
-/// Reads users and passwords again, and opens log files again. What is wrong stays as it was.
-fn reload(settings: &Settings, gate: Option<&PasswordGate>, log: &LogWriter) {
-    log.write(Kind::Notice, format_args!("reading password and log files again"));
-    let mut reloaded = log.reopen();
-    if let (Some(gate), Some(path)) = (gate, &settings.password_file) {
-        reloaded = reloaded.and(read_passwords(path).map(|file| gate.replace(file)));
-    }
-    if let Err(failure) = reloaded {
+/// Reads the files of users and rights again, and opens log files again. What is wrong stays as it
+/// was, and the log says so.
+fn reload(broker: &Broker, log: &LogWriter) {
+    log.write(Kind::Notice, format_args!("reading password, ACL and log files again"));
+    if let Err(failure) = log.reopen() {
         log.write(Kind::Error, format_args!("{}", failure.message));
     }
+    // The broker has told the log.
+    let _: Result<(), PolicyError> = broker.reload();
 }
 
 /// Every connection wants a descriptor, and the usual soft limit is 1024.

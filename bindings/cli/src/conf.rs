@@ -9,8 +9,10 @@ use crate::exit::Failure;
 
 /// The directives that are options of the command, too, with dashes for underscores.
 pub(crate) const FLAGS: &[&str] = &[
+    "acl_file",
     "allow_anonymous",
     "allow_zero_length_clientid",
+    "auto_id_prefix",
     "max_connections",
     "max_inflight_messages",
     "max_keepalive",

@@ -333,6 +333,9 @@ impl Broker {
             shards: settings.shards,
             ..BrokerOptions::default()
         };
+        if wanted.authenticate {
+            options.policy.anonymous = Some(true); // the program decides
+        }
         if !settings.hooks.is_empty() {
             let questions = questions.clone();
             let factory: HooksFactory = Arc::new(move |answers| {

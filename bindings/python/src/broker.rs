@@ -61,6 +61,9 @@ impl Broker {
         let wanted = wanted(&hooks)?;
         let mut settings = BrokerOptions::listening_on(&listen);
         settings.shards = shards;
+        if wanted.authenticate {
+            settings.policy.anonymous = Some(true); // the program decides
+        }
         options::broker(&mut settings.config, options)?;
         if !hooks.is_empty() {
             let questions = questions.clone();

@@ -1,46 +1,24 @@
-//! What the broker decides and logs, as its settings say.
+//! What the broker logs of its clients.
 
 use std::sync::Arc;
 
-use libmqtt_runtime::conf::Policy;
-use libmqtt_runtime::{
-    Answers, Authenticate, ClientInfo, Hooks, HooksFactory, Publish, Reason, Subscription, Ticket,
-    Verdict, Version,
-};
+use libmqtt_runtime::{ClientInfo, Hooks, HooksFactory, Reason, Subscription, Version};
 
 use crate::log::{Kind, LogWriter};
 
 /// Hooks for every shard.
-pub(super) fn factory(policy: Policy, log: Arc<LogWriter>) -> HooksFactory {
+pub(super) fn factory(log: Arc<LogWriter>) -> HooksFactory {
     let connections = log.tells_connections();
-    Arc::new(move |answers| {
-        let (policy, log) = (policy.clone(), log.clone());
-        Box::new(BrokerHooks { policy, connections, log, answers })
-    })
+    Arc::new(move |_| Box::new(BrokerHooks { connections, log: log.clone() }))
 }
 
 struct BrokerHooks {
-    policy: Policy,
     /// Whether clients' coming and going is logged.
     connections: bool,
     log: Arc<LogWriter>,
-    answers: Answers,
 }
 
 impl Hooks for BrokerHooks {
-    fn authenticate(&mut self, ticket: Ticket, attempt: &Authenticate<'_>) -> Verdict {
-        self.policy.authenticate(&self.answers, ticket, attempt)
-    }
-
-    fn authorise_publish(
-        &mut self,
-        _ticket: Ticket,
-        _client: &ClientInfo,
-        publish: &Publish<'_>,
-    ) -> Verdict {
-        self.policy.authorise_publish(publish)
-    }
-
     fn connected(&mut self, client: &ClientInfo) {
         if self.connections {
             let client_id = &client.client_id;

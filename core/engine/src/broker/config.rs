@@ -93,6 +93,8 @@ pub struct BrokerConfig {
     pub dollar_topics: bool,
     /// Whether an empty Client Identifier is accepted and one assigned.
     pub assign_client_ids: bool,
+    /// How assigned ones begin.
+    pub assigned_id_prefix: Box<str>,
     /// Time between updates of `$SYS`; zero: no `$SYS`.
     pub sys_interval: Duration,
     /// Response Information given to clients that ask, if any.
@@ -133,6 +135,7 @@ impl Default for BrokerConfig {
             retained_bytes_max: 1024 * 1024 * 1024,
             dollar_topics: false,
             assign_client_ids: true,
+            assigned_id_prefix: "auto-".into(),
             sys_interval: Duration::from_secs(10),
             response_information: None,
         }

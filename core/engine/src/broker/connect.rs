@@ -147,7 +147,8 @@ impl Shard {
     /// v5 [MQTT-3.1.3-6] [MQTT-3.2.2-16]
     fn assign_client_id(&mut self) -> Box<str> {
         loop {
-            let client_id = format!("auto-{:016x}", self.random.next_u64());
+            let prefix = &self.shared.config.assigned_id_prefix;
+            let client_id = format!("{prefix}{:016x}", self.random.next_u64());
             if self.shared.home(&client_id) == self.which && self.find_session(&client_id).is_none()
             {
                 return client_id.into();

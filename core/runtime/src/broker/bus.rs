@@ -39,6 +39,8 @@ pub(super) enum Note {
     Disconnect(Arc<str>, Reason),
     /// The answer to a hook's question.
     Verdict(Ticket, Verdict),
+    /// What clients may do has changed.
+    RightsChanged,
     /// Read no more; the broker stops, at the latest then.
     Quiesce(Instant),
     /// All shards have read their last: send what waits and close.
@@ -162,6 +164,13 @@ impl Bus {
     /// A message of the host program was taken from a shard's inbox.
     pub(super) fn publish_taken(&self, by: ShardId, message: &Message) {
         self.lane(by).publish_bytes.fetch_sub(message.size(), Ordering::Relaxed);
+    }
+
+    /// Has all shards ask anew what clients may do.
+    pub(super) fn rights_changed(&self) {
+        for lane in &self.lanes {
+            drop(lane.inbox.push(Note::RightsChanged));
+        }
     }
 
     pub(super) fn disconnect(&self, client_id: &str, reason: Reason) {

@@ -20,6 +20,7 @@ use libmqtt_engine::{Hooks, Message, NoHooks, Ticket, Verdict};
 use libmqtt_locks::{Mutex, PoisonError};
 use libmqtt_net::{Acceptor, Poll};
 
+use crate::auth::{Guard, Guarded, PolicyError};
 use crate::client::{Client, ClientOptions, Core};
 use crate::clock::Clock;
 use crate::inbox::Inbox;
@@ -41,6 +42,7 @@ const GRACE: Duration = Duration::from_secs(1);
 pub struct Broker {
     bus: Arc<Bus>,
     addresses: Vec<SocketAddr>,
+    guard: Arc<Guard>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -54,6 +56,8 @@ impl Broker {
         if !(1..=128).contains(&shards) {
             return Err(BrokerError::Shards(shards));
         }
+        let local = options.listeners.iter().all(|listener| listener.address.ip().is_loopback());
+        let guard = Arc::new(Guard::open(&options.policy, local)?);
         let mut acceptors: Vec<Vec<Acceptor>> = (0..shards).map(|_| Vec::new()).collect();
         let mut addresses = Vec::new();
         for (number, listener) in options.listeners.iter().enumerate() {
@@ -72,7 +76,7 @@ impl Broker {
         }
         let shared = Shared::new(options.config, shards, random()?);
         let bus = Arc::new(Bus::new(shared, Clock::new(), options.log, inboxes));
-        let broker = Broker { bus, addresses, threads: Mutex::new(Vec::new()) };
+        let broker = Broker { bus, addresses, guard, threads: Mutex::new(Vec::new()) };
         // From here on, dropping the broker stops the threads that have started.
         for (which, (poll, acceptors)) in
             (0..shards).map(ShardId).zip(polls.into_iter().zip(acceptors))
@@ -80,8 +84,12 @@ impl Broker {
             let doors = Doors::new(acceptors, &poll, broker.bus.log.clone())?;
             let answers = Answers { shard: which, bus: broker.bus.clone() };
             let hooks = match &options.hooks {
-                Some(factory) => factory(answers),
+                Some(factory) => factory(answers.clone()),
                 None => Box::new(NoHooks),
+            };
+            let hooks = match broker.guard.is_open() {
+                true => hooks,
+                false => Box::new(Guarded::new(broker.guard.clone(), hooks, answers)),
             };
             broker.spawn(which, hooks, poll, doors)?;
         }
@@ -167,6 +175,17 @@ impl Broker {
     /// Ends the connection of this client, if there is one, for `reason`; soon after the return.
     pub fn disconnect(&self, client_id: &str, reason: Reason) {
         self.bus.disconnect(client_id, reason);
+    }
+
+    /// Reads the files of the policy again, on the calling thread. Passwords count for the next
+    /// CONNECT; access rights count at once, also for clients that are connected.
+    ///
+    /// `Err`: a file is of no use. What was read before stays in force in its place, which the log
+    /// says too; the other file counts.
+    pub fn reload(&self) -> Result<(), PolicyError> {
+        let result = self.guard.reload(&self.bus.log);
+        self.bus.rights_changed();
+        result
     }
 
     /// Whether all its threads run. They end by `stop`, or when a hook has panicked.

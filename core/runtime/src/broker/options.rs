@@ -10,6 +10,7 @@ use libmqtt_engine::broker::BrokerConfig;
 use libmqtt_net::Listener;
 
 use super::Answers;
+use crate::auth::{Policy, PolicyError};
 use crate::{Log, Status};
 
 /// Makes the hooks of each shard, on the thread that starts the broker. Each shard's hooks are
@@ -18,7 +19,9 @@ pub type HooksFactory = Arc<dyn Fn(Answers) -> Box<dyn Hooks> + Send + Sync>;
 
 /// What [`Broker::start`](super::Broker::start) needs to know.
 ///
-/// The default listens on 127.0.0.1:1883 and lets everyone in who can reach that.
+/// The default listens on 127.0.0.1:1883 and lets everyone in who can reach that. With a listener
+/// at any other address, nobody gets in unless the policy has a password file or says that
+/// `anonymous` is true.
 #[derive(Clone)]
 pub struct BrokerOptions {
     /// Limits and policies.
@@ -27,7 +30,9 @@ pub struct BrokerOptions {
     pub listeners: Vec<Listener>,
     /// Shards, each with its thread: 1 to 128; none: as many as there are cores.
     pub shards: Option<u16>,
-    /// Who decides and watches; none: everything is allowed.
+    /// Who gets in and what is allowed: asked first.
+    pub policy: Policy,
+    /// Who decides and watches beyond that.
     pub hooks: Option<HooksFactory>,
     /// Where log lines go.
     pub log: Log,
@@ -39,6 +44,7 @@ impl Default for BrokerOptions {
             config: BrokerConfig::default(),
             listeners: vec![Listener::new(([127, 0, 0, 1], 1883).into())],
             shards: None,
+            policy: Policy::default(),
             hooks: None,
             log: Log::default(),
         }
@@ -61,6 +67,7 @@ impl fmt::Debug for BrokerOptions {
             .field("config", &self.config)
             .field("listeners", &self.listeners)
             .field("shards", &self.shards)
+            .field("policy", &self.policy)
             .field("hooks", &self.hooks.is_some())
             .field("log", &self.log)
             .finish()
@@ -78,6 +85,9 @@ pub enum BrokerError {
         /// What the system says.
         source: io::Error,
     },
+    /// A file that the policy names cannot be used.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
     /// The number of shards is not between 1 and 128.
     #[error("number of shards {0} is not between 1 and 128")]
     Shards(u16),
@@ -97,6 +107,7 @@ impl BrokerError {
     pub fn status(&self) -> Status {
         match self {
             BrokerError::Listen { .. } => Status::ListenFailed,
+            BrokerError::Policy(error) => error.status(),
             BrokerError::Shards(_) => Status::BadArgument,
             BrokerError::System(_) => Status::SystemRefused,
             BrokerError::Busy => Status::QueueFull,

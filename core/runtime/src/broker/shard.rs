@@ -196,6 +196,7 @@ impl ShardLoop {
                 self.shard.disconnect(now, &client_id, reason);
             }
             Note::Verdict(ticket, verdict) => self.shard.handle_verdict(now, ticket, verdict),
+            Note::RightsChanged => self.shard.rights_changed(),
             Note::Quiesce(until) => {
                 self.doors.close();
                 self.phase = Phase::Quiescing(until);

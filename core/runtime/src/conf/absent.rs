@@ -4,7 +4,6 @@ const TLS: &str = "TLS is not there yet";
 const WEBSOCKET: &str = "WebSocket is not there yet";
 const BRIDGE: &str = "bridges are not there";
 const PLUGIN: &str = "plugins are not there; programs that embed the broker have hooks";
-const ACL: &str = "access control lists are not there yet";
 const PERSISTENCE: &str = "messages and sessions are kept in memory only";
 const MEMORY: &str = "bound memory with max_queued_bytes and max_queued_messages";
 const LISTENER: &str = "all listeners are alike";
@@ -65,7 +64,6 @@ pub(super) fn why(word: &str) -> Option<&'static str> {
         | "plugin"
         | "plugin_load"
         | "plugin_use" => PLUGIN,
-        "acl_file" | "check_retain_source" => ACL,
         "autosave_interval"
         | "autosave_on_changes"
         | "persistence_file"
@@ -78,7 +76,7 @@ pub(super) fn why(word: &str) -> Option<&'static str> {
         | "listener_allow_anonymous"
         | "listener_auto_id_prefix"
         | "proxy_protocol_v2_require_tls" => LISTENER,
-        "auto_id_prefix" | "clientid_prefixes" | "use_username_as_clientid" => IDENTIFIER,
+        "clientid_prefixes" | "use_username_as_clientid" => IDENTIFIER,
         "user" => "start the broker as that user, for instance with User= of a systemd unit",
         "log_facility" => "syslog is not there; log to stderr",
         "retain_expiry_interval" => "publishers give a Message Expiry Interval",

@@ -34,6 +34,10 @@ fn limits(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
     let config = &mut settings.config;
     Some(match word {
         "allow_zero_length_clientid" => flag(value).map(|on| config.assign_client_ids = on),
+        "auto_id_prefix" => {
+            per_listener("auto_id_prefix");
+            prefix(value).map(|prefix| config.assigned_id_prefix = prefix)
+        }
         "max_connections" | "global_max_connections" => {
             if word == "max_connections" {
                 per_listener("max_connections");
@@ -86,6 +90,7 @@ fn limits(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
 /// Who may connect, and where.
 fn network(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
     Some(match word {
+        "acl_file" => path(value).map(|file| settings.acl_file = Some(file)),
         "allow_anonymous" => flag(value).map(|on| settings.allow_anonymous = Some(on)),
         "bind_address" => text(value).map(|host| settings.bind = Some(host)),
         "listener" => listener(value).map(|listener| settings.listeners.push(listener)),
@@ -113,6 +118,7 @@ fn fixed(word: &str, value: &str) -> Option<Obeyed> {
         }
     };
     Some(match word {
+        "check_retain_source" => only("false", "who publishes is asked when he does"),
         "max_inflight_bytes" => only("0", "bound max_inflight_messages instead"),
         "per_listener_settings" => only("false", "all listeners are alike"),
         "persistence" => only("false", "messages and sessions are kept in memory only"),
@@ -137,6 +143,17 @@ fn listener(value: &str) -> Result<ListenAt, Wrong> {
         host => host.map(str::to_owned),
     };
     Ok(ListenAt { port: number(port, 0..=u16::MAX)?, host, v6: None })
+}
+
+/// How assigned Client Identifiers begin: what may stand in one, and leaves room for the rest.
+fn prefix(value: &str) -> Result<Box<str>, Wrong> {
+    match value {
+        long if long.len() > 200 => Err(wrong("is longer than 200 bytes")),
+        odd if odd.contains(['+', '#', '/']) || odd.contains(char::is_control) => {
+            Err(wrong("has a character that would be of use to get around access rights"))
+        }
+        prefix => Ok(prefix.into()),
+    }
 }
 
 /// `14d`: a number and h, d, w, m or y.

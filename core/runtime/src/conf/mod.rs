@@ -9,14 +9,12 @@
 mod absent;
 mod directive;
 mod listen;
-mod policy;
 mod settings;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use listen::start;
-pub use policy::Policy;
 pub use settings::{ListenAt, Settings};
 
 use crate::{Listener, Status};

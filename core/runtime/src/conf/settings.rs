@@ -3,9 +3,9 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
-use super::{ConfError, Obeyed, Place, Policy, Process, Wrong, directive};
+use super::{ConfError, Obeyed, Place, Process, Wrong, directive};
 use crate::BrokerConfig;
-use crate::auth::PasswordGate;
+use crate::auth::Policy;
 
 /// Everything that a broker can be told.
 #[derive(Clone, Debug)]
@@ -24,6 +24,8 @@ pub struct Settings {
     pub allow_anonymous: Option<bool>,
     /// Users and passwords.
     pub password_file: Option<PathBuf>,
+    /// Access rights.
+    pub acl_file: Option<PathBuf>,
     /// Largest payload that is passed on; 0: any.
     pub message_size_limit: usize,
     /// TCP_NODELAY.
@@ -62,6 +64,7 @@ impl Settings {
             port_in_file: false,
             allow_anonymous: None,
             password_file: None,
+            acl_file: None,
             message_size_limit: 0,
             no_delay: true,
             shards: None,
@@ -94,14 +97,19 @@ impl Settings {
         directive::obey(self, process, word, value)
     }
 
-    /// What hooks decide with these settings, and with the gate of their password file.
-    pub fn policy(&self, gate: Option<PasswordGate>) -> Policy {
-        Policy { gate, anonymous: self.anonymous(), payload_max: self.payload_max() }
+    /// Who gets in, and what is allowed.
+    pub fn policy(&self) -> Policy {
+        Policy {
+            anonymous: Some(self.anonymous()),
+            password_file: self.password_file.clone(),
+            acl_file: self.acl_file.clone(),
+            payload_max: self.payload_max(),
+        }
     }
 
-    /// Largest payload that is passed on.
-    pub fn payload_max(&self) -> usize {
-        if self.message_size_limit == 0 { usize::MAX } else { self.message_size_limit }
+    /// Largest payload that is passed on; none: any.
+    pub fn payload_max(&self) -> Option<usize> {
+        Some(self.message_size_limit).filter(|&max| max > 0)
     }
 
     /// Whether only this machine can reach the broker, for want of anything that opens it.
@@ -111,7 +119,7 @@ impl Settings {
 
     /// Whether clients without User Name get in.
     pub fn anonymous(&self) -> bool {
-        self.allow_anonymous.unwrap_or(self.is_local())
+        self.allow_anonymous.unwrap_or(self.is_local() && self.password_file.is_none())
     }
 
     /// What can be said only when everything was read: limits that mosquitto has per listener

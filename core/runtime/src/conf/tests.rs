@@ -35,7 +35,9 @@ fn a_broker_with_listeners_refuses_strangers_unless_told() {
     for text in ["listener 1883", "port 1883", "bind_address 127.0.0.1"] {
         assert!(!read(text).unwrap().anonymous(), "{text}");
     }
-    assert!(!read("allow_anonymous false").unwrap().anonymous());
+    for text in ["allow_anonymous false", "password_file /x"] {
+        assert!(!read(text).unwrap().anonymous(), "{text}");
+    }
 }
 
 #[test]
@@ -63,7 +65,7 @@ fn limits_reach_the_broker() {
          max_queued_bytes 4096\nqueue_qos0_messages true\nmax_packet_size 65536\n\
          message_size_limit 1024\nmax_keepalive 120\npersistent_client_expiration 2w\n\
          sys_interval 5\nretain_available false\nmax_topic_alias 3\nmax_qos 1\n\
-         allow_zero_length_clientid false\nset_tcp_nodelay false\nshards 3\n\
+         allow_zero_length_clientid false\nauto_id_prefix x-\nset_tcp_nodelay false\nshards 3\n\
          overload backpressure\nqueue_full drop_oldest\nupgrade_outgoing_qos false\n",
     )
     .unwrap();
@@ -72,6 +74,7 @@ fn limits_reach_the_broker() {
     assert_eq!(config.inflight_max, 20);
     assert_eq!((config.queue_messages_max, config.queue_bytes_max), (1000, 4096));
     assert!(config.queue_qos0_offline && !config.retain_available && !config.assign_client_ids);
+    assert_eq!(&*config.assigned_id_prefix, "x-");
     assert_eq!((config.maximum_packet_size, settings.message_size_limit), (65_536, 1024));
     assert_eq!(config.keep_alive_max_s, 120);
     assert_eq!(config.session_expiry_max_s, 14 * 24 * 3600);
@@ -127,10 +130,6 @@ fn errors_name_file_line_and_word() {
 #[test]
 fn what_mosquitto_has_and_we_have_not_is_said() {
     refused("cafile /x", "broker.conf: line 1: not supported: cafile: TLS is not there yet");
-    refused(
-        "acl_file /x",
-        "broker.conf: line 1: not supported: acl_file: access control lists are not there yet",
-    );
     refused(
         "bridge_cafile x",
         "broker.conf: line 1: not supported: bridge_cafile: bridges are not there",
