@@ -133,11 +133,11 @@ impl Shard {
     /// their time may have let in others.
     fn check_room(&self, connect: &Connect<'_>) -> Result<(), (Reason, &'static str)> {
         let config = &self.shared.config;
-        if self.shared.connections.load(Ordering::Relaxed) >= config.connections_max {
+        if self.shared.totals.connections.load(Ordering::Relaxed) >= config.connections_max {
             return Err((Reason::ServerBusy, ""));
         }
         let new = connect.client_id.is_empty() || self.find_session(connect.client_id).is_none();
-        if new && self.shared.sessions.load(Ordering::Relaxed) >= config.sessions_max {
+        if new && self.shared.totals.sessions.load(Ordering::Relaxed) >= config.sessions_max {
             return Err((Reason::QuotaExceeded, "too many sessions"));
         }
         Ok(())
@@ -220,7 +220,7 @@ impl Shard {
         let Some(session) = self.tables.sessions.at_mut(index) else { return Next::Stop };
         session.client = client.clone();
         session.link = Some(link.index);
-        self.shared.awaited.fetch_add(session.waiting_bytes(), Ordering::Relaxed);
+        self.shared.totals.awaited.fetch_add(session.waiting_bytes(), Ordering::Relaxed);
         session.expiry_s = expiry_s;
         session.will = will; // v5 [MQTT-3.1.2-7] v311 [MQTT-3.1.2-8]
         let window = connect.properties.receive_maximum().unwrap_or(u16::MAX);
@@ -257,7 +257,7 @@ impl Shard {
                 self.timers.arm(due, Timer::Link(link));
             }
         }
-        self.shared.connections.fetch_add(1, Ordering::Relaxed);
+        self.shared.totals.connections.fetch_add(1, Ordering::Relaxed);
         self.tables.stats.connections += 1;
         self.tables.stats.connections_total += 1;
         let connack = ConnAck {
@@ -307,7 +307,7 @@ impl Shard {
             let other = sessions.at(other).map_or("", |session| &*session.client.client_id);
             hash_text(hasher, other)
         });
-        self.shared.sessions.fetch_add(1, Ordering::Relaxed);
+        self.shared.totals.sessions.fetch_add(1, Ordering::Relaxed);
         (index, false)
     }
 

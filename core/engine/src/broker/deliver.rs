@@ -18,6 +18,9 @@ use crate::topic::SessionKey;
 /// Bytes that may wait in an outbox before messages wait in the session's queue instead.
 const OUTBOX_MAX: usize = 128 * 1024;
 
+/// Bytes in an outbox from which on it is better written before more comes in.
+const OUTBOX_MUCH: usize = 64 * 1024;
+
 /// Payloads above this size may come to more than a packet can have, with all that goes with them.
 const HUGE: usize = 200_000_000;
 
@@ -32,6 +35,8 @@ pub(super) struct Tables {
     pub(super) sessions: Table<Session>,
     /// Links whose outbox has something new.
     pub(super) announced: Vec<LinkId>,
+    /// An outbox has come to hold much since the outputs were polled.
+    pub(super) much: bool,
     pub(super) stats: Stats,
     /// Buffers that no outbox needs now.
     spare: Vec<Vec<u8>>,
@@ -59,6 +64,7 @@ impl Tables {
             links: Table::new(),
             sessions: Table::new(),
             announced: Vec::new(),
+            much: false,
             stats: Stats::default(),
             spare: Vec::new(),
             template: Template::default(),
@@ -179,7 +185,8 @@ impl Tables {
         let full = |session: &Session| {
             session.queue.len() >= messages_max || session.queue_bytes + size > bytes_max
         };
-        let overload = self.shared.backlog.load(Ordering::Relaxed) > config.backlog_bytes_max
+        let overload = self.shared.totals.backlog.load(Ordering::Relaxed)
+            > config.backlog_bytes_max
             && config.overload == Overload::Drop;
         let oldest = full(session)
             && config.queue_full == QueueFull::DropOldest
@@ -417,6 +424,7 @@ impl Tables {
         if !link.outbox.has_buffer() {
             link.outbox.lend(self.spare.pop().unwrap_or_default());
         }
+        let before = link.outbox.len();
         let out = link.outbox.bytes();
         let start = out.len();
         out.extend_from_slice(&self.template.bytes);
@@ -426,6 +434,8 @@ impl Tables {
         if shares {
             link.outbox.share(parcel.stored().message.payload_bytes());
         }
+        // Once as it fills, so that one whose transport takes nothing hurries nobody.
+        self.much |= before < OUTBOX_MUCH && link.outbox.len() >= OUTBOX_MUCH;
         self.stats.packets_sent += 1;
         self.stats.publish_sent += 1;
     }

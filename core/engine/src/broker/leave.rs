@@ -51,12 +51,12 @@ impl Shard {
         }
         let index = core::mem::replace(&mut found.session, u32::MAX);
         found.state = State::Authenticating; // until the caller drops or removes it
-        self.shared.connections.fetch_sub(1, Ordering::Relaxed);
+        self.shared.totals.connections.fetch_sub(1, Ordering::Relaxed);
         self.tables.stats.connections -= 1;
         let Some(session) = self.tables.sessions.at_mut(index) else { return };
         session.link = None;
         session.left_at = now;
-        self.shared.awaited.fetch_sub(session.waiting_bytes(), Ordering::Relaxed);
+        self.shared.totals.awaited.fetch_sub(session.waiting_bytes(), Ordering::Relaxed);
         if !will {
             session.will = None; // v5 [MQTT-3.1.2-10] v311 [MQTT-3.1.2-10]
         }
@@ -124,7 +124,7 @@ impl Shard {
             entry.remove();
         }
         let Some(mut session) = self.tables.sessions.remove(index) else { return };
-        self.shared.sessions.fetch_sub(1, Ordering::Relaxed);
+        self.shared.totals.sessions.fetch_sub(1, Ordering::Relaxed);
         if session.rights.is_some() {
             self.shared.set_rights(key, None);
         }

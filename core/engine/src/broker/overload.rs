@@ -19,7 +19,7 @@ impl Shard {
     pub(super) fn hold_if_overloaded(&mut self, now: Instant, link: LinkId) -> Next {
         let config = &self.shared.config;
         if config.overload != Overload::Backpressure
-            || self.shared.awaited.load(Ordering::Relaxed) <= config.backlog_bytes_max
+            || self.shared.totals.awaited.load(Ordering::Relaxed) <= config.backlog_bytes_max
         {
             return Next::Go;
         }
@@ -37,7 +37,7 @@ impl Shard {
 
     pub(super) fn check_held(&mut self, now: Instant) {
         let low = self.shared.config.backlog_bytes_max / 4 * 3;
-        let relieved = self.shared.awaited.load(Ordering::Relaxed) <= low;
+        let relieved = self.shared.totals.awaited.load(Ordering::Relaxed) <= low;
         let (free, held) = core::mem::take(&mut self.held)
             .into_iter()
             .partition::<Vec<_>, _>(|(_, until)| relieved || *until <= now);

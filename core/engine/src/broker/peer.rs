@@ -1,21 +1,26 @@
 //! What travels between the shards of a broker.
 //!
 //! Small messages are copied into the batch one behind the other, so that what crosses from one
-//! thread to another is a few buffers and not an allocation per message. An emptied batch keeps
-//! its buffers for what goes the other way.
+//! thread to another is a few buffers and not an allocation per message. Emptied batches keep
+//! their buffers and go back to a pool that the shards share: where messages mostly go one way,
+//! one thread would otherwise allocate all that another frees.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use libmqtt_codec::{Properties, Publish, QoS};
 
-use super::Shard;
 use super::outbox::SHARE_MIN;
 use super::parcel::{Parcel, Stored, Target};
+use super::{Shard, ShardId, Shared};
 use crate::Instant;
 use crate::topic::SessionKey;
 
 /// Targets that are copied rather than shared: counting references costs both threads.
 const COPIED_TARGETS_MAX: usize = 4;
+/// Bytes of copied messages, and messages, after which the next one begins another batch.
+const BATCH_BYTES: usize = 64 * 1024;
+const BATCH_MESSAGES: usize = 1024;
 /// Buffers above this many bytes are not kept.
 const KEEP_MAX: usize = 256 * 1024;
 
@@ -114,22 +119,96 @@ impl PeerBatch {
         }
     }
 
-    /// Empties it for another use, unless it has become large.
-    pub(super) fn recycle(mut self) -> PeerBatch {
-        if self.bytes.capacity() + self.topics.capacity() > KEEP_MAX {
-            return PeerBatch::default();
-        }
+    fn is_full(&self) -> bool {
+        self.bytes.len() + self.topics.len() >= BATCH_BYTES
+            || self.deliveries.len() >= BATCH_MESSAGES
+    }
+
+    /// Empties it for another use; none if it has become too large for that.
+    fn recycle(mut self) -> Option<PeerBatch> {
         self.deliveries.clear();
         self.topics.clear();
         self.bytes.clear();
         self.targets.clear();
-        self
+        (self.bytes.capacity() + self.topics.capacity() <= KEEP_MAX).then_some(self)
+    }
+}
+
+/// What a shard has for the others.
+pub(super) struct Peers {
+    shared: Arc<Shared>,
+    /// Batches that take no more, in order.
+    full: VecDeque<(u16, PeerBatch)>,
+    /// Those that do, by shard.
+    open: Vec<PeerBatch>,
+}
+
+impl Peers {
+    pub(super) fn new(shared: Arc<Shared>) -> Peers {
+        let open = (0..shared.shards()).map(|_| PeerBatch::default()).collect();
+        Peers { shared, full: VecDeque::new(), open }
+    }
+
+    /// Adds a message for these sessions of the shard `to`.
+    pub(super) fn push(
+        &mut self,
+        to: u16,
+        parcel: &mut Parcel<'_>,
+        targets: &Arc<[Target]>,
+        origin: Option<SessionKey>,
+    ) {
+        self.open[usize::from(to)].push(parcel, targets, origin);
+        self.close_if_full(to);
+    }
+
+    /// Adds a message for one session.
+    pub(super) fn push_one(
+        &mut self,
+        parcel: &mut Parcel<'_>,
+        target: &Target,
+        origin: Option<SessionKey>,
+    ) {
+        let to = target.session.shard;
+        self.open[usize::from(to)].push_one(parcel, target, origin);
+        self.close_if_full(to);
+    }
+
+    #[inline]
+    fn close_if_full(&mut self, to: u16) {
+        if self.open[usize::from(to)].is_full() {
+            let batch = self.take(to);
+            self.full.push_back((to, batch));
+        }
+    }
+
+    fn take(&mut self, to: u16) -> PeerBatch {
+        let next = self.shared.spare_batch();
+        core::mem::replace(&mut self.open[usize::from(to)], next)
+    }
+
+    /// The next batch to hand over; batches for one shard in order.
+    pub(super) fn poll(&mut self) -> Option<(ShardId, PeerBatch)> {
+        if let Some((to, batch)) = self.full.pop_front() {
+            return Some((ShardId(to), batch));
+        }
+        let to = self.open.iter().position(|batch| !batch.is_empty())? as u16;
+        Some((ShardId(to), self.take(to)))
     }
 }
 
 impl Shard {
+    /// Input: messages from another shard.
+    pub fn handle_peer(&mut self, now: Instant, from: ShardId, batch: PeerBatch) {
+        let _ = from;
+        self.reap();
+        self.deliver_batch(now, &batch);
+        if let Some(emptied) = batch.recycle() {
+            self.shared.keep_batch(emptied);
+        }
+    }
+
     /// Delivers the messages of a batch to sessions of this shard.
-    pub(super) fn deliver_batch(&mut self, now: Instant, batch: &PeerBatch) {
+    fn deliver_batch(&mut self, now: Instant, batch: &PeerBatch) {
         let (mut topics, mut bytes) = (&batch.topics[..], &batch.bytes[..]);
         let mut targets = &batch.targets[..];
         for delivery in &batch.deliveries {

@@ -217,7 +217,7 @@ impl Shard {
             self.tables.deliver(now, parcel, target, origin);
         }
         for (shard, targets) in &route.remote {
-            self.peers[usize::from(*shard)].push(parcel, targets, origin);
+            self.peers.push(*shard, parcel, targets, origin);
         }
         // v5-U52: each group's copy goes to one member.
         for turns in &mut route.groups {
@@ -225,7 +225,7 @@ impl Shard {
             if target.session.shard == self.which {
                 self.tables.deliver(now, parcel, target, origin);
             } else {
-                self.peers[usize::from(target.session.shard)].push_one(parcel, target, origin);
+                self.peers.push_one(parcel, target, origin);
             }
         }
         true
@@ -248,7 +248,7 @@ impl Shard {
             self.tables.begin();
             self.tables.deliver(now, &mut parcel, target, None);
         } else {
-            self.peers[usize::from(target.session.shard)].push_one(&mut parcel, target, None);
+            self.peers.push_one(&mut parcel, target, None);
         }
     }
 

@@ -15,7 +15,7 @@ use libmqtt_codec::{
 
 use super::deliver::Tables;
 use super::link::{Link, State};
-use super::peer::PeerBatch;
+use super::peer::Peers;
 use super::routes::Routes;
 use super::{BrokerOutput, Closed, LinkId, LinkInfo, Moved, Outgoing, ShardId, Shared};
 use crate::random::Random;
@@ -59,10 +59,8 @@ pub struct Shard {
     pub(super) routes: Routes,
     pub(super) timers: Timers<Timer>,
     pub(super) outputs: VecDeque<BrokerOutput>,
-    /// Messages for the other shards, by shard.
-    pub(super) peers: Vec<PeerBatch>,
-    /// Emptied batches.
-    spare_batches: Vec<PeerBatch>,
+    /// Messages for the other shards.
+    pub(super) peers: Peers,
     /// Links that are gone but whose last bytes may be looked at until the next input.
     gone: Vec<u32>,
     /// Links of publishers that are held, and until when at the latest.
@@ -92,8 +90,7 @@ impl Shard {
             routes: Routes::new(which.0, shared.seed),
             timers: Timers::new(),
             outputs: VecDeque::new(),
-            peers: (0..shared.shards()).map(|_| PeerBatch::default()).collect(),
-            spare_batches: Vec::new(),
+            peers: Peers::new(Arc::clone(&shared)),
             gone: Vec::new(),
             held: Vec::new(),
             tickets: 0,
@@ -332,16 +329,6 @@ impl Shard {
         }
     }
 
-    /// Input: messages from another shard.
-    pub fn handle_peer(&mut self, now: Instant, from: ShardId, batch: PeerBatch) {
-        let _ = from;
-        self.reap();
-        self.deliver_batch(now, &batch);
-        if self.spare_batches.len() < self.peers.len() {
-            self.spare_batches.push(batch.recycle());
-        }
-    }
-
     /// Input: `poll_timeout` has come. Calling it early does no harm.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.reap();
@@ -427,11 +414,10 @@ impl Shard {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
         }
-        if let Some(to) = self.peers.iter().position(|batch| !batch.is_empty()) {
-            let next = self.spare_batches.pop().unwrap_or_default();
-            let batch = core::mem::replace(&mut self.peers[to], next);
-            return Some(BrokerOutput::Peer(ShardId(to as u16), batch));
+        if let Some((to, batch)) = self.peers.poll() {
+            return Some(BrokerOutput::Peer(to, batch));
         }
+        self.tables.much = false;
         if self.timers.is_due_for_sweep() {
             self.sweep_timers();
         }
@@ -453,6 +439,12 @@ impl Shard {
             }
             Timer::Held | Timer::Sys | Timer::Sweep => true,
         });
+    }
+
+    /// Getter: whether so much has gathered for a transport since the outputs were polled that
+    /// they are better polled before the next input: what comes on top would have to be kept.
+    pub fn has_much(&self) -> bool {
+        self.tables.much
     }
 
     /// Output: bytes that wait for this link's transport.
@@ -527,7 +519,7 @@ impl Shard {
     }
 
     /// Frees the links whose last bytes the driver has had its chance to take.
-    fn reap(&mut self) {
+    pub(super) fn reap(&mut self) {
         if self.gone.is_empty() || !self.outputs.is_empty() {
             return;
         }

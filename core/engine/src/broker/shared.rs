@@ -3,18 +3,22 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use libmqtt_locks::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use libmqtt_locks::{Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::BrokerConfig;
 use super::parcel::Stored;
+use super::peer::PeerBatch;
 use crate::Rights;
 use crate::topic::{Index, Retained, SessionKey};
 
 /// Number of slots. A session's home is the shard that has its slot.
 pub(super) const SLOTS: usize = 128;
+
+/// Emptied batches kept per shard.
+const BATCHES_KEPT: usize = 8;
 
 /// The slot of a Client Identifier: FNV-1a, 64 bits. Fixed for ever, since stored state is found
 /// by it.
@@ -33,6 +37,7 @@ macro_rules! stats {
         pub struct Stats { $($(#[doc = $doc])* pub $name: u64,)* }
 
         #[derive(Debug, Default)]
+        #[repr(align(128))] // each shard writes its own all the time
         struct SharedStats { $($name: AtomicU64,)* }
 
         impl SharedStats {
@@ -95,9 +100,19 @@ pub struct Shared {
     rights: RwLock<AllRights>,
     retained: RwLock<Retained<Arc<Stored>>>,
     stats: Box<[SharedStats]>,
-    /// Clients connected, sessions, and bytes that wait, of all shards.
+    /// Emptied batches, for whoever needs one.
+    batches: Mutex<Vec<PeerBatch>>,
+    pub(super) totals: Totals,
+}
+
+/// Sums over all shards. Apart in memory from what every message reads and few change.
+#[derive(Debug, Default)]
+#[repr(align(128))]
+pub(super) struct Totals {
+    /// Clients connected.
     pub(super) connections: AtomicUsize,
     pub(super) sessions: AtomicUsize,
+    /// Bytes that wait.
     pub(super) backlog: AtomicUsize,
     /// The part of it that waits for sessions with a client.
     pub(super) awaited: AtomicUsize,
@@ -117,10 +132,8 @@ impl Shared {
             rights: RwLock::new(HashMap::with_hasher(FixedState::with_seed(seed))),
             retained: RwLock::new(Retained::new(seed)),
             stats: (0..shards).map(|_| SharedStats::default()).collect(),
-            connections: AtomicUsize::new(0),
-            sessions: AtomicUsize::new(0),
-            backlog: AtomicUsize::new(0),
-            awaited: AtomicUsize::new(0),
+            batches: Mutex::new(Vec::new()),
+            totals: Totals::default(),
         })
     }
 
@@ -149,17 +162,17 @@ impl Shared {
 
     /// So many bytes more wait for a session, which has a client or not.
     pub(super) fn take_on(&self, size: usize, awaited: bool) {
-        self.backlog.fetch_add(size, Ordering::Relaxed);
+        self.totals.backlog.fetch_add(size, Ordering::Relaxed);
         if awaited {
-            self.awaited.fetch_add(size, Ordering::Relaxed);
+            self.totals.awaited.fetch_add(size, Ordering::Relaxed);
         }
     }
 
     /// So many bytes wait no more.
     pub(super) fn let_go(&self, size: usize, awaited: bool) {
-        self.backlog.fetch_sub(size, Ordering::Relaxed);
+        self.totals.backlog.fetch_sub(size, Ordering::Relaxed);
         if awaited {
-            self.awaited.fetch_sub(size, Ordering::Relaxed);
+            self.totals.awaited.fetch_sub(size, Ordering::Relaxed);
         }
     }
 
@@ -202,6 +215,19 @@ impl Shared {
         match rights {
             Some(rights) => drop(all.insert(session, rights)),
             None => drop(all.remove(&session)),
+        }
+    }
+
+    /// An empty batch, with buffers if one has come back.
+    pub(super) fn spare_batch(&self) -> PeerBatch {
+        self.batches.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default()
+    }
+
+    /// Takes an empty batch back, unless there are enough.
+    pub(super) fn keep_batch(&self, batch: PeerBatch) {
+        let mut batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        if batches.len() < BATCHES_KEPT * usize::from(self.shards) {
+            batches.push(batch);
         }
     }
 

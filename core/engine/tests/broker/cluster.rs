@@ -18,6 +18,8 @@ pub(crate) struct Cluster {
     pub(crate) shards: Vec<Shard>,
     shared: std::sync::Arc<Shared>,
     clients: Vec<Client>,
+    /// How many batches have gone from one shard to another.
+    pub(crate) batches: usize,
 }
 
 /// A client's end of a link.
@@ -45,7 +47,8 @@ impl Cluster {
         let shared =
             Shared::new(BrokerConfig { sys_interval: Duration::ZERO, ..config }, shards, 7);
         let shard = |n| Shard::new(shared.clone(), ShardId(n), hooks(n), u64::from(n) + 1, now);
-        Cluster { now, shards: (0..shards).map(shard).collect(), clients: Vec::new(), shared }
+        let shards = (0..shards).map(shard).collect();
+        Cluster { now, shards, clients: Vec::new(), shared, batches: 0 }
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -92,6 +95,12 @@ impl Cluster {
         self.clients[client].blocked = blocked;
         self.flush(client);
         self.settle();
+    }
+
+    /// Bytes come from a client, and nobody polls yet.
+    pub(crate) fn hand_in(&mut self, client: usize, wire: &[u8]) {
+        let (shard, link) = self.clients[client].at.expect("open");
+        self.shards[shard].handle_data(self.now, link, wire);
     }
 
     pub(crate) fn is_closed(&self, client: usize) -> bool {
@@ -157,6 +166,7 @@ impl Cluster {
             }
             let Some((from, to, batch)) = peers.pop_front() else { return };
             let to: ShardId = to;
+            self.batches += 1;
             self.shards[usize::from(to.0)].handle_peer(self.now, from, batch);
         }
     }

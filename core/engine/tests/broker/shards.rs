@@ -42,6 +42,57 @@ fn messages_of_one_publisher_arrive_in_order_whatever_shard_they_go_to() {
     }
 }
 
+/// Publishes numbers `from..to` at `topic`, each with 100 bytes, as one piece of wire.
+fn numbers(topic: &str, span: std::ops::Range<usize>) -> Vec<u8> {
+    let mut wire = Vec::new();
+    for n in span {
+        let payload = format!("{n:0100}");
+        message(topic, &payload, QoS::AtMostOnce).encode(Version::V311, &mut wire).unwrap();
+    }
+    wire
+}
+
+#[test]
+fn what_gathers_for_another_shard_is_parted_and_keeps_its_order() {
+    let mut cluster = Cluster::new(2, BrokerConfig::default());
+    let [a, b] = ["a", "b"].map(|id| cluster.connect(client(id)));
+    assert_ne!(cluster.shard_of(a), cluster.shard_of(b));
+    cluster.subscribe(b, "t", QoS::AtMostOnce);
+    cluster.received(b);
+    // Twice, so that emptied batches are filled again.
+    for round in 0..2 {
+        cluster.batches = 0;
+        cluster.send_bytes(a, &numbers("t", 0..3000));
+        let wanted: Vec<String> = (0..3000).map(|n| format!("t {n:0100} 0")).collect();
+        assert_eq!(cluster.received(b), wanted, "round {round}");
+        // Of 64 KiB: 3000 messages have 303,000 bytes.
+        assert_eq!(cluster.batches, 5);
+    }
+}
+
+#[test]
+fn a_shard_asks_to_be_polled_once_an_outbox_fills() {
+    let mut cluster = Cluster::new(1, BrokerConfig::default());
+    let [a, b] = ["a", "b"].map(|id| cluster.connect(client(id)));
+    cluster.subscribe(b, "t", QoS::AtMostOnce);
+    let piece = numbers("t", 0..500);
+    cluster.hand_in(a, &piece);
+    assert!(!cluster.shards[0].has_much());
+    cluster.hand_in(a, &piece);
+    assert!(cluster.shards[0].has_much());
+    cluster.settle();
+    assert!(!cluster.shards[0].has_much());
+    // Who does not read hurries nobody for long.
+    cluster.block(b, true);
+    let mut asked = 0;
+    for _ in 0..10 {
+        cluster.hand_in(a, &piece);
+        asked += usize::from(cluster.shards[0].has_much());
+        cluster.settle();
+    }
+    assert_eq!(asked, 1);
+}
+
 #[test]
 fn an_assigned_client_identifier_stays_with_the_accepting_shard() {
     let mut cluster = Cluster::new(4, BrokerConfig::default());

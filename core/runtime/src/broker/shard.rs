@@ -187,6 +187,7 @@ impl ShardLoop {
             Note::Peer(from, batch) => {
                 self.bus.batch_taken(self.which);
                 self.shard.handle_peer(now, from, batch);
+                self.relieve(now);
             }
             Note::Publish(message) => {
                 self.bus.publish_taken(self.which, &message);
@@ -260,6 +261,7 @@ impl ShardLoop {
         for _ in 0..self.to_read.len() {
             let Some(id) = self.to_read.pop_front() else { break };
             let read = self.read_link(now, id);
+            self.relieve(now);
             budget = budget.saturating_sub(read);
             if budget == 0 {
                 break;
@@ -291,6 +293,13 @@ impl ShardLoop {
             Err(_) => self.lose(now, id, Closed::Failed),
         }
         0
+    }
+
+    /// Writes in between if so much has gathered for a link that more would have to be kept.
+    fn relieve(&mut self, now: Instant) {
+        if self.shard.has_much() {
+            self.settle(now);
+        }
     }
 
     /// Does what the shard says and writes what it has, until nothing is left.
