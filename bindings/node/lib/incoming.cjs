@@ -27,11 +27,15 @@ class Incoming extends EventEmitter {
   // What the native client has to say.
 
   _drain () {
-    if (this._batch || !this._native) return
+    if (!this._native) return
+    if (this._batch) {
+      this._batch.more = true
+      return
+    }
     const buffer = this._native.drain(this._index)
     const count = this._index[this._index.length - 1]
     if (!count) return
-    this._batch = { buffer, next: 0, count }
+    this._batch = { buffer, next: 0, count, more: count === events.MAX }
     this._go()
   }
 
@@ -54,7 +58,7 @@ class Incoming extends EventEmitter {
       this._acknowledge()
       if (this._batch === batch && !this._waits) {
         if (batch.next >= batch.count) this._batch = null
-        if (!whole || batch.count === events.MAX) {
+        if (!whole || batch.more) {
           setImmediate(() => this._batch ? this._go() : this._drain())
         }
       }

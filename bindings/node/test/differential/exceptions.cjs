@@ -12,6 +12,13 @@ function withoutErrors (lines) {
   return lines.filter(([label]) => label !== 'error')
 }
 
+// Without what a violation is called.
+function withoutWords (lines) {
+  return lines.map(([label, error, ...rest]) => label === 'error'
+    ? [label, { ...error, message: error.message.split(':')[0] }, ...rest]
+    : [label, error, ...rest])
+}
+
 const written = {
   why: 'A QoS 0 callback says that the message was written to the socket, which happens in ' +
     'another thread: it comes after the call, where MQTT.js calls it inside the call.',
@@ -31,6 +38,10 @@ const exceptions = {
   'a retained message': overtaken,
   'what was asked for before the connection, 4': overtaken,
   'what was asked for before the connection, 5': overtaken,
+  'a server that breaks the protocol': {
+    why: 'What the server did wrong is told in words of our own; name and code are the same.',
+    level: withoutWords
+  },
   'servers, one after the other': {
     why: 'The next server is tried at once rather than after reconnectPeriod; when it takes the ' +
       'connection, the error of the first is no news.',
