@@ -49,6 +49,7 @@ class Broker extends EventEmitter {
     given.listen = listen ?? [at.includes(':') ? `[${at}]:${port}` : `${at}:${port}`]
     given.hooks = [...Object.keys(this._hooks), ...events]
     this._events = new Set(events)
+    this._asked = []
     this._native = new native.Broker(given, () => this._drain())
     this._hold = setInterval(() => {}, FOREVER)
     this._closed = null
@@ -130,17 +131,16 @@ class Broker extends EventEmitter {
     await this.close()
   }
 
+  // A listener that throws ends the turn, and the rest comes in the next, in its order.
   _drain () {
-    const asked = this._native.take(BATCH)
-    let next = 0
-    const go = () => {
-      try {
-        while (next < asked.length) this._take(asked[next++])
-      } finally {
-        if (next < asked.length) setImmediate(go)
-      }
+    let again = this._asked.length > 0
+    if (!again) this._asked = this._native.take(BATCH).reverse()
+    try {
+      while (this._asked.length) this._take(this._asked.pop())
+    } finally {
+      again ||= this._asked.length > 0
+      if (again) setImmediate(() => this._drain())
     }
-    go()
   }
 
   _take (asked) {

@@ -4,7 +4,7 @@ const test = require('node:test')
 const assert = require('node:assert/strict')
 const net = require('node:net')
 const { once } = require('node:events')
-const { mqtt, withBroker, clientOf, connectedOf } = require('./helpers.cjs')
+const { mqtt, withBroker, clientOf, connectedOf, catching } = require('./helpers.cjs')
 
 test('a broker says where it listens', async (t) => {
   const broker = await withBroker(t)
@@ -92,15 +92,18 @@ test('a broker tells what happens', async (t) => {
   const events = ['connect', 'subscribe', 'publish', 'unsubscribe', 'disconnect']
   const broker = await withBroker(t, { events })
   const seen = []
-  for (const name of events) broker.on(name, (...values) => seen.push([name, ...values]))
+  const all = new Promise((resolve) => {
+    for (const name of events) {
+      broker.on(name, (...values) => seen.push([name, ...values]) === 6 && resolve())
+    }
+  })
   const client = await connectedOf(t, broker.url, { clientId: 'c' })
   await client.subscribeAsync('t', { qos: 1 })
   await client.publishAsync('t', 'x', { qos: 1, retain: true })
   broker.publish('own', 'y')
   await client.unsubscribeAsync('t')
-  const over = once(broker, 'disconnect')
   await client.endAsync()
-  await over
+  await all
   assert.deepEqual(seen.map(([name]) => name).sort(), [...events, 'publish'].sort())
   const one = (name) => seen.find(([found]) => found === name)
   assert.deepEqual(one('subscribe').slice(1, 2), [{ topic: 't', qos: 1 }])
@@ -108,6 +111,23 @@ test('a broker tells what happens', async (t) => {
   assert.equal(seen.find(([name, packet]) => name === 'publish' && packet.topic === 'own')[2], null)
   assert.equal(one('unsubscribe')[1], 't')
   assert.equal(one('disconnect')[2], 0)
+})
+
+test('a listener that throws ends nothing, and what follows keeps its order', async (t) => {
+  const broker = await withBroker(t, { events: ['publish'] })
+  const seen = []
+  const all = new Promise((resolve) => {
+    broker.on('publish', ({ payload }) => {
+      if (seen.push(String(payload)) === 20) resolve()
+      if (seen.length % 3 === 0) throw new Error('of the program')
+    })
+  })
+  const caught = await catching(async () => {
+    for (let i = 0; i < 20; i++) broker.publish('t', String(i))
+    await all
+  })
+  assert.deepEqual(seen, [...Array(20).keys()].map(String))
+  assert.equal(caught.length, 6)
 })
 
 test('publish, stats and disconnect', async (t) => {

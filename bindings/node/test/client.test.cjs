@@ -3,7 +3,7 @@
 const test = require('node:test')
 const assert = require('node:assert/strict')
 const { once } = require('node:events')
-const { mqtt, withBroker, clientOf, connectedOf, serverOf } = require('./helpers.cjs')
+const { mqtt, withBroker, clientOf, connectedOf, catching, serverOf } = require('./helpers.cjs')
 
 const CONNACK = Buffer.from([0x20, 2, 0, 0])
 
@@ -121,19 +121,14 @@ test('a listener that throws ends nothing', async (t) => {
   const client = await connectedOf(t, broker.url)
   await client.subscribeAsync('t', { qos: 1 })
   const seen = []
-  const caught = []
-  const catcher = (error) => caught.push(error.message)
-  const others = process.listeners('uncaughtException')
-  process.removeAllListeners('uncaughtException')
-  process.on('uncaughtException', catcher)
   client.on('message', (topic, payload) => {
     seen.push(String(payload))
     if (seen.length < 3) throw new Error(`at ${payload}`)
   })
-  for (let i = 0; i < 5; i++) client.publish('t', String(i), { qos: 1 })
-  while (seen.length < 5) await new Promise((resolve) => setImmediate(resolve))
-  process.off('uncaughtException', catcher)
-  others.forEach((listener) => process.on('uncaughtException', listener))
+  const caught = await catching(async () => {
+    for (let i = 0; i < 5; i++) client.publish('t', String(i), { qos: 1 })
+    while (seen.length < 5) await new Promise((resolve) => setImmediate(resolve))
+  })
   assert.deepEqual(seen, ['0', '1', '2', '3', '4'])
   assert.deepEqual(caught, ['at 0', 'at 1'])
 })
@@ -163,6 +158,14 @@ test('a broker that dies and comes back', async (t) => {
   assert.equal(order.filter((name) => name === 'offline').length, 1)
   assert.equal(order.at(-1), 'connect')
 })
+
+// Takes what is published until a text comes, whatever errors there are meanwhile.
+function textsUntil (client, last) {
+  const seen = []
+  return new Promise((resolve) => client.on('message', (topic, payload) => {
+    if (seen.push(String(payload)) && seen.at(-1) === last) resolve(seen)
+  }))
+}
 
 // Counts the packets of a connection and breaks it where the test says.
 async function cutter (t, port, shouldCut) {
@@ -204,15 +207,10 @@ for (const [what, side, type] of [
     })
     const listener = await connectedOf(t, broker.url)
     await listener.subscribeAsync('t', { qos: 2 })
-    const seen = []
-    listener.on('message', (topic, payload) => seen.push(String(payload)))
+    const texts = textsUntil(listener, 'end')
     const client = await connectedOf(t, url, { clientId: 'twice', clean: false })
-    for (let i = 0; i < 5; i++) await client.publishAsync('t', String(i), { qos: 2 })
-    const marker = once(listener, 'message')
-    if (seen.length < 5) await marker
-    await listener.publishAsync('t', 'end', { qos: 2 })
-    while (seen.at(-1) !== 'end') await once(listener, 'message')
-    assert.deepEqual(seen, ['0', '1', '2', '3', '4', 'end'])
+    for (const text of ['0', '1', '2', '3', 'end']) await client.publishAsync('t', text, { qos: 2 })
+    assert.deepEqual(await texts, ['0', '1', '2', '3', 'end'])
     assert.ok(cuts > 1)
   })
 
@@ -225,14 +223,14 @@ for (const [what, side, type] of [
     })
     const client = await connectedOf(t, url, { clientId: 'twice', clean: false })
     await client.subscribeAsync('t', { qos: 2 })
-    const seen = []
-    client.on('message', (topic, payload) => seen.push(String(payload)))
+    const texts = textsUntil(client, 'end')
     const publisher = await connectedOf(t, broker.url)
     for (const text of ['0', '1', '2', '3', 'end']) {
+      const next = new Promise((resolve) => client.once('message', resolve))
       await publisher.publishAsync('t', text, { qos: 2 })
-      while (seen.at(-1) !== text) await once(client, 'message')
+      await next
     }
-    assert.deepEqual(seen, ['0', '1', '2', '3', 'end'])
+    assert.deepEqual(await texts, ['0', '1', '2', '3', 'end'])
     assert.ok(cuts > 0)
   })
 }

@@ -26,6 +26,22 @@ async function connectedOf (t, url, options) {
   return client
 }
 
+// Does something, and gives what listeners have thrown meanwhile.
+async function catching (action) {
+  const caught = []
+  const catcher = (error) => caught.push(error.message)
+  const others = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  process.on('uncaughtException', catcher)
+  try {
+    await action()
+  } finally {
+    process.off('uncaughtException', catcher)
+    others.forEach((listener) => process.on('uncaughtException', listener))
+  }
+  return caught
+}
+
 // Runs a program, and gives what it says and how it ends.
 async function run (words, { env = {}, ready, then } = {}) {
   const child = spawn(process.execPath, words, {
@@ -67,4 +83,4 @@ async function serverOf (t, onSocket) {
   return { url: `mqtt://127.0.0.1:${server.address().port}`, port: server.address().port, sockets, server }
 }
 
-module.exports = { mqtt, withBroker, clientOf, connectedOf, run, serverOf }
+module.exports = { mqtt, withBroker, clientOf, connectedOf, catching, run, serverOf }
