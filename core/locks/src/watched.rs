@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-pub use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
+use parking_lot::WaitTimeoutResult;
 
-pub use parking_lot::{MutexGuard, RwLockReadGuard, RwLockWriteGuard, WaitTimeoutResult};
+pub use parking_lot::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
+pub use std::sync::{LockResult, PoisonError, TryLockError, TryLockResult};
 
 /// As `std::sync::Mutex`.
 #[derive(Debug, Default)]

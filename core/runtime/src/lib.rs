@@ -16,6 +16,7 @@ mod clock;
 pub mod conf;
 mod inbox;
 mod log;
+mod pace;
 mod runtime;
 mod status;
 mod timers;

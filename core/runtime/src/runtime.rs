@@ -24,6 +24,7 @@ use crate::client::{
 use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::log::{Level, Log};
+use crate::pace::Pace;
 use crate::timers::Timers;
 
 const WAKER: usize = 0;
@@ -254,6 +255,8 @@ struct Loop {
     out: Vec<u8>,
     events: VecDeque<libmqtt_engine::client::Event>,
     notes: Vec<Note>,
+    /// Bytes read in this turn.
+    bytes: usize,
     over: bool,
 }
 
@@ -277,14 +280,21 @@ impl Loop {
             out: Vec::new(),
             events: VecDeque::new(),
             notes: Vec::new(),
+            bytes: 0,
             over: false,
         };
         Ok((served, Runtime { shared: Arc::new(handle) }))
     }
 
     fn run(&mut self) -> io::Result<()> {
+        let mut pace = Pace::default();
         while !(self.over && self.clients.is_empty()) {
-            self.turn(None)?;
+            let now = self.turn(None)?;
+            if self.to_serve.is_empty()
+                && let Some(pause) = pace.after_turn(now, self.bytes)
+            {
+                thread::sleep(pause);
+            }
         }
         Ok(())
     }
@@ -313,7 +323,9 @@ impl Loop {
         }
     }
 
-    fn turn(&mut self, at_most: Option<Duration>) -> io::Result<()> {
+    /// Returns when it has begun to work.
+    fn turn(&mut self, at_most: Option<Duration>) -> io::Result<Instant> {
+        self.bytes = 0;
         self.take_inbox();
         self.poll.wait(self.patience().into_iter().chain(at_most).min())?;
         self.lane.inbox.awake();
@@ -334,7 +346,7 @@ impl Loop {
             let Some(key) = self.to_serve.pop_front() else { break };
             self.serve(now, key);
         }
-        Ok(())
+        Ok(now)
     }
 
     fn list(&mut self, key: usize) {
@@ -437,6 +449,7 @@ impl Loop {
         match link.read(&mut self.buffer) {
             Ok(0) => self.lose(now, key, Closed::Peer, None),
             Ok(count) => {
+                self.bytes += count;
                 entry.readable = count == BUFFER || !Link::SHORT_READ_DRAINS || entry.closing;
                 entry.core.data(now, &self.buffer[..count]);
             }
