@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON = target/venv
 NODE = tests/interop/node_modules
 
-.PHONY: run test check sim bench
+.PHONY: run test check check-deep sim bench
 
 run: ## a broker on loopback, and what to type next
 	$(CARGO) run --release --locked -p libmqtt-runtime --example embedded
@@ -20,6 +20,9 @@ check: $(PYTHON)/ready ## format, lints, documentation, habits
 	$(CARGO) test --quiet --locked -p libmqtt-tidy
 	$(PYTHON)/bin/ruff check tests
 	$(PYTHON)/bin/ruff format --check tests
+
+check-deep: ## sanitizers, and what else takes long
+	bash tests/check-deep
 
 sim: ## simulated time: SEED=N replays one seed, COUNT=N runs many
 	$(CARGO) run --release --locked -p libmqtt-sim -- --seed $(or $(SEED),0) --count $(or $(COUNT),$(if $(SEED),1,5000))

@@ -27,7 +27,10 @@
  *
  * The ABI grows by new functions and constants alone: handles and configurations are opaque, the
  * structs here keep their layout, and the one that will grow, mqtt_hooks, says its own size. The
- * library's soname moves only if something is removed.
+ * library's soname moves only if something is removed. So a program of an older header needs
+ * nothing; one of a newer header that is to work with an older library too asks before it uses
+ * what is new: a function that is declared weak, or looked up with dlsym, is NULL, and an option
+ * that is not known is MQTT_STATUS_NOT_FOUND.
  */
 
 /* A string, as the two arguments text and length. It is evaluated twice. */
