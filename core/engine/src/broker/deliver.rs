@@ -6,7 +6,7 @@ use std::sync::Arc;
 use libmqtt_codec::{Ack, AckKind, Packet, PacketId, PropertiesBuf, Publish, QoS, Reason, Version};
 
 use super::link::Link;
-use super::outbox::SHARE_MIN;
+use super::outbox::{SHARE_MIN, Spares};
 use super::parcel::{Audience, Identifiers, Parcel, Queued, Target, Terms, outgoing_properties};
 use super::session::Session;
 use super::table::Table;
@@ -24,10 +24,6 @@ const OUTBOX_MUCH: usize = 64 * 1024;
 /// Payloads above this size may come to more than a packet can have, with all that goes with them.
 const HUGE: usize = 200_000_000;
 
-/// Buffers kept for outboxes, and the largest that is kept.
-const SPARE_MAX: usize = 64;
-const SPARE_SIZE_MAX: usize = 256 * 1024;
-
 /// Links and sessions of a shard, and how messages reach them.
 pub(super) struct Tables {
     pub(super) shared: Arc<Shared>,
@@ -38,8 +34,7 @@ pub(super) struct Tables {
     /// An outbox has come to hold much since the outputs were polled.
     pub(super) much: bool,
     pub(super) stats: Stats,
-    /// Buffers that no outbox needs now.
-    spare: Vec<Vec<u8>>,
+    spares: Spares,
     template: Template,
     scratch: PropertiesBuf,
 }
@@ -66,7 +61,7 @@ impl Tables {
             announced: Vec::new(),
             much: false,
             stats: Stats::default(),
-            spare: Vec::new(),
+            spares: Spares::default(),
             template: Template::default(),
             scratch: PropertiesBuf::new(),
         }
@@ -95,7 +90,7 @@ impl Tables {
         self.announce(index);
         let link = self.links.at_mut(index)?;
         if !link.outbox.has_buffer() {
-            link.outbox.lend(self.spare.pop().unwrap_or_default());
+            link.outbox.lend(self.spares.take());
         }
         Some(link.outbox.bytes())
     }
@@ -109,10 +104,7 @@ impl Tables {
             return false;
         }
         link.announced = false;
-        let buffer = link.outbox.reclaim();
-        if self.spare.len() < SPARE_MAX && (1..=SPARE_SIZE_MAX).contains(&buffer.capacity()) {
-            self.spare.push(buffer);
-        }
+        self.spares.keep(link.outbox.reclaim());
         true
     }
 
@@ -422,7 +414,7 @@ impl Tables {
         self.announce(index);
         let Some(link) = self.links.at_mut(index) else { return };
         if !link.outbox.has_buffer() {
-            link.outbox.lend(self.spare.pop().unwrap_or_default());
+            link.outbox.lend(self.spares.take());
         }
         let before = link.outbox.len();
         let out = link.outbox.bytes();

@@ -9,6 +9,37 @@ use super::Outgoing;
 /// Payloads of at least this many bytes are shared by their receivers instead of copied.
 pub(super) const SHARE_MIN: usize = 8 * 1024;
 
+/// Capacity of buffers that are kept for outboxes, in all and each.
+const SPARE_BYTES_MAX: usize = 4 * 1024 * 1024;
+const SPARE_SIZE_MAX: usize = 256 * 1024;
+/// Capacity of a new buffer.
+const NEW_SIZE: usize = 256;
+
+/// Buffers that no outbox needs now. A message to very many clients takes one for each.
+#[derive(Debug, Default)]
+pub(super) struct Spares {
+    buffers: Vec<Vec<u8>>,
+    bytes: usize,
+}
+
+impl Spares {
+    /// An empty buffer.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        let Some(buffer) = self.buffers.pop() else { return Vec::with_capacity(NEW_SIZE) };
+        self.bytes -= buffer.capacity();
+        buffer
+    }
+
+    /// Keeps an empty buffer, unless there is enough.
+    pub(super) fn keep(&mut self, buffer: Vec<u8>) {
+        let size = buffer.capacity();
+        if (1..=SPARE_SIZE_MAX).contains(&size) && self.bytes + size <= SPARE_BYTES_MAX {
+            self.bytes += size;
+            self.buffers.push(buffer);
+        }
+    }
+}
+
 /// A stream of bytes: small packets copied one behind the other, large payloads referenced where
 /// they belong between them. Empty, it owns no memory.
 #[derive(Debug, Default)]
@@ -157,6 +188,19 @@ mod tests {
             assert_eq!(drained(&mut outbox, step), wanted);
             assert!(outbox.shared.is_none());
         }
+    }
+
+    #[test]
+    fn spare_buffers_are_bounded_in_bytes() {
+        let mut spares = Spares::default();
+        spares.keep(Vec::with_capacity(SPARE_SIZE_MAX + 1));
+        assert_eq!(spares.take().capacity(), NEW_SIZE);
+        (0..100_000).for_each(|n| spares.keep(Vec::with_capacity(n % 300)));
+        let bytes: usize = spares.buffers.iter().map(Vec::capacity).sum();
+        assert_eq!(bytes, spares.bytes);
+        assert!((SPARE_BYTES_MAX - 300..=SPARE_BYTES_MAX).contains(&bytes), "{bytes}");
+        (0..100_000).for_each(|_| drop(spares.take()));
+        assert_eq!(spares.bytes, 0);
     }
 
     #[test]

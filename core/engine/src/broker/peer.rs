@@ -18,8 +18,9 @@ use crate::topic::SessionKey;
 
 /// Targets that are copied rather than shared: counting references costs both threads.
 const COPIED_TARGETS_MAX: usize = 4;
-/// Bytes of copied messages, and messages, after which the next one begins another batch.
-const BATCH_BYTES: usize = 64 * 1024;
+/// Bytes of copied messages, and messages, after which the next one begins another batch. On top
+/// of what an outbox may hold before it is written, they fit into it.
+const BATCH_BYTES: usize = 48 * 1024;
 const BATCH_MESSAGES: usize = 1024;
 /// Buffers above this many bytes are not kept.
 const KEEP_MAX: usize = 256 * 1024;

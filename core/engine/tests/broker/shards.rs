@@ -65,8 +65,8 @@ fn what_gathers_for_another_shard_is_parted_and_keeps_its_order() {
         cluster.send_bytes(a, &numbers("t", 0..3000));
         let wanted: Vec<String> = (0..3000).map(|n| format!("t {n:0100} 0")).collect();
         assert_eq!(cluster.received(b), wanted, "round {round}");
-        // Of 64 KiB: 3000 messages have 303,000 bytes.
-        assert_eq!(cluster.batches, 5);
+        // Of 48 KiB: 3000 messages have 303,000 bytes.
+        assert_eq!(cluster.batches, 7);
     }
 }
 
