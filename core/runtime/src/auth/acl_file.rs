@@ -15,6 +15,7 @@ use libmqtt_engine::ClientInfo;
 use libmqtt_engine::codec::{TopicError, TopicFilter};
 
 use super::acl_match::{Values, covers, matches, overlaps};
+use super::user;
 
 /// Who may read and write which topics.
 #[derive(Clone, Debug, Default)]
@@ -154,7 +155,7 @@ impl AclFile {
     /// The rules that name the client's user, or those for clients without.
     fn own(&self, client: &ClientInfo) -> &Rules {
         const NONE: &Rules = &Rules { denied: Vec::new(), granted: Vec::new() };
-        match &client.user_name {
+        match user(client) {
             None => &self.strangers,
             Some(user) => self.users.get(user).unwrap_or(NONE),
         }
@@ -167,7 +168,7 @@ impl AclFile {
 }
 
 fn values(client: &ClientInfo) -> Values<'_> {
-    Values { user: client.user_name.as_deref(), client_id: &client.client_id }
+    Values { user: user(client), client_id: &client.client_id }
 }
 
 impl Rules {
@@ -332,6 +333,7 @@ pattern read v%c%u/+
         check(text, Some("u"), "c/d", &[("c/d", "--"), ("b/c/d/y", "--"), ("b/c/d/z", "r-")]);
         check(text, Some("u"), "$SYS", &[("$SYS/broker/uptime", "--"), ("b/$SYS/y", "--")]);
         check("pattern read %u%c/#\n", Some(""), "$SYS", &[("$SYS/x", "--")]);
+        check("topic read a\npattern read b/%u\n", Some(""), "c", &[("a", "r-"), ("b/", "--")]);
         check("pattern read x%c/#\n", None, "$SYS", &[("x$SYS/x", "r-")]);
         check("pattern read a/%u\n", Some("%c"), "c", &[("a/c", "--"), ("a/%c", "r-")]);
         check("pattern read a/%u/%x%\n", None, "c", &[("a//%x%", "--")]);

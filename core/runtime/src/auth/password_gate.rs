@@ -13,7 +13,7 @@ use libmqtt_engine::codec::Reason;
 use libmqtt_engine::{Authenticate, Hooks, Ticket, Verdict};
 use libmqtt_locks::{Mutex, PoisonError, RwLock};
 
-use super::PasswordFile;
+use super::{PasswordFile, user};
 use crate::{Answers, HooksFactory};
 
 /// Threads that check.
@@ -67,7 +67,7 @@ impl PasswordGate {
         if attempt.method.is_some() {
             return Verdict::Deny(Reason::BadAuthenticationMethod);
         }
-        let Some(name) = attempt.client.user_name.as_deref() else {
+        let Some(name) = user(attempt.client) else {
             let stranger = Verdict::Deny(Reason::NotAuthorized);
             return if self.anonymous { Verdict::Allow } else { stranger };
         };
