@@ -50,6 +50,18 @@ impl mqtt_broker_config {
             "connect_timeout_ms" => set_ms(&mut config.connect_timeout, name, value)?,
             "maximum_packet_size" => set(&mut config.maximum_packet_size, name, value)?,
             "maximum_connect_size" => set(&mut config.maximum_connect_size, name, value)?,
+            "pending_max" => set(&mut config.pending_max, name, value)?,
+            "address_connections_max" => set(&mut config.address_connections_max, name, value)?,
+            "address_connects_per_min_max" => {
+                set(&mut config.address_connects_per_min_max, name, value)?;
+            }
+            "address_failures_per_min_max" => {
+                set(&mut config.address_failures_per_min_max, name, value)?;
+            }
+            "client_messages_per_s_max" => {
+                set(&mut config.client_messages_per_s_max, name, value)?;
+            }
+            "client_bytes_per_s_max" => set(&mut config.client_bytes_per_s_max, name, value)?,
             "receive_maximum" => set(&mut config.receive_maximum, name, value)?,
             "inflight_max" => set(&mut config.inflight_max, name, value)?,
             "topic_alias_maximum" => set(&mut config.topic_alias_maximum, name, value)?,
@@ -251,7 +263,12 @@ pub unsafe extern "C" fn mqtt_broker_config_set_log(
 /// | `allow_anonymous` | clients without User Name get in (without password file, if all listeners are at loopback) |
 /// | `connect_timeout_ms` | until CONNECT is complete (10000) |
 /// | `maximum_packet_size` | largest packet from a client (16777216) |
-/// | `maximum_connect_size` | largest packet before a client is authenticated (65536) |
+/// | `maximum_connect_size` | largest packet before a client is authenticated (16384) |
+/// | `pending_max` | connections that have not come through CONNECT (10000) |
+/// | `address_connections_max` | connections of one address; 0: any (0) |
+/// | `address_connects_per_min_max` | that one address may open; 0: any (0) |
+/// | `address_failures_per_min_max` | logins of one address that may fail; 0: any (0) |
+/// | `client_messages_per_s_max`, `client_bytes_per_s_max` | that a client may send; 0: any (0) |
 /// | `receive_maximum` | messages at QoS 1 and 2 on their way from a client (1024) |
 /// | `inflight_max` | messages at QoS 1 and 2 on their way to a client (1024) |
 /// | `topic_alias_maximum`, `topic_alias_out_max` | Topic Aliases from and to a client (64) |

@@ -4,6 +4,7 @@ mod broker {
     mod cluster;
     mod hooks;
     mod hostile;
+    mod limits;
     mod queues;
     mod rights;
     mod shards;

@@ -148,6 +148,8 @@ impl Shard {
             }
             Verdict::Challenge(_) => self.refuse_connect(link, Reason::NotAuthorized, ""),
             Verdict::Deny(reason) => {
+                let peer = waiting.client.as_ref().and_then(|client| client.peer);
+                self.note_failure(now, peer, reason);
                 self.refuse_connect(link, sayable(reason, PacketType::ConnAck), "")
             }
             Verdict::Later => self.wait(link, waiting, ticket),

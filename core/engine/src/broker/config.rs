@@ -32,6 +32,22 @@ pub struct BrokerConfig {
     pub maximum_packet_size: u32,
     /// Largest packet taken before a client is authenticated.
     pub maximum_connect_size: u32,
+    /// Links that have not come through CONNECT, in all. Beyond, the one that has waited longest
+    /// is closed.
+    pub pending_max: usize,
+    /// Connections of one address (for IPv6: of one /64 network) at a time. Beyond, a new one is
+    /// closed at once. 0: no bound.
+    pub address_connections_max: u32,
+    /// Connections that one address may open in a minute, all at once or one by one; likewise.
+    pub address_connects_per_min_max: u32,
+    /// Logins of one address that may fail in a minute. Beyond, CONNECT gets Connection rate
+    /// exceeded (3.x: Server unavailable) and no hook is asked. 0: no bound.
+    pub address_failures_per_min_max: u32,
+    /// Messages that a client may send in a second, all at once or one by one. Beyond, it is not
+    /// read until it has made up for them: nothing is lost. 0: no bound.
+    pub client_messages_per_s_max: u32,
+    /// Bytes that a client may send in a second; likewise.
+    pub client_bytes_per_s_max: u32,
     /// Unacknowledged QoS 1 and 2 messages that a client may have sent; announced.
     pub receive_maximum: u16,
     /// Unacknowledged messages sent to a client at most, whatever it allows.
@@ -106,7 +122,13 @@ impl Default for BrokerConfig {
         BrokerConfig {
             connect_timeout: Duration::from_secs(10),
             maximum_packet_size: 16 * 1024 * 1024,
-            maximum_connect_size: 64 * 1024,
+            maximum_connect_size: 16 * 1024,
+            pending_max: 10_000,
+            address_connections_max: 0,
+            address_connects_per_min_max: 0,
+            address_failures_per_min_max: 0,
+            client_messages_per_s_max: 0,
+            client_bytes_per_s_max: 0,
             receive_maximum: 1024,
             inflight_max: 1024,
             topic_alias_maximum: 64,

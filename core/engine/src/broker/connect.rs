@@ -55,6 +55,10 @@ impl Shard {
         if let Err((reason, text)) = self.check_connect(&connect) {
             return self.refuse_connect(link, reason, text);
         }
+        if self.has_failed_too_often(now, peer) {
+            self.tables.stats.logins_failed += 1;
+            return self.refuse_connect(link, Reason::ConnectionRateExceeded, "");
+        }
         let client = ClientInfo {
             client_id: match connect.client_id {
                 "" => self.assign_client_id(),
@@ -90,7 +94,7 @@ impl Shard {
         let Some(found) = self.tables.links.remove(link.index) else { return };
         self.tables.stats.packets_received -= 1;
         self.tables.stats.bytes_received -= rest.len() as u64;
-        let moved = Moved { info: found.info, bytes: rest.to_vec() };
+        let moved = Moved { info: found.info, guest: found.guest, bytes: rest.to_vec() };
         self.outputs.push_back(BrokerOutput::Move(link, to, moved));
     }
 

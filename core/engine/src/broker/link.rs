@@ -9,6 +9,7 @@ use bytes::Bytes;
 use libmqtt_codec::Version;
 
 use super::LinkInfo;
+use super::limits::{Allowance, Guest};
 use super::outbox::Outbox;
 use super::subscribe::Grant;
 use crate::session::{AliasIn, AliasOut};
@@ -38,6 +39,8 @@ pub(super) struct Link {
     pub(super) held: bool,
     /// Held because it does not read the answers to what it sends.
     pub(super) clogged: bool,
+    /// Held because it sends more than it may.
+    pub(super) throttled: bool,
     /// Seconds; 0: none.
     pub(super) keep_alive_s: u16,
     /// Session expiry 0 was asked for in CONNECT, so DISCONNECT may not raise it.
@@ -56,6 +59,8 @@ pub(super) struct Link {
     pub(super) waiting: Option<Box<Waiting>>,
     pub(super) extras: Option<Box<Extras>>,
     pub(super) info: LinkInfo,
+    /// Its place among the links of its address, if these are counted.
+    pub(super) guest: Option<Box<Guest>>,
 }
 
 /// What few links have.
@@ -67,6 +72,8 @@ pub(super) struct Extras {
     pub(super) method: Option<Box<str>>,
     /// A challenge has gone out in a re-authentication.
     pub(super) reauthenticating: bool,
+    /// What it may still send, where that is limited.
+    pub(super) allowance: Allowance,
 }
 
 /// A packet whose handling goes on when a hook has answered.
@@ -105,6 +112,7 @@ impl Link {
             paused: false,
             held: false,
             clogged: false,
+            throttled: false,
             keep_alive_s: 0,
             expiry_was_zero: false,
             request_problem_information: true,
@@ -117,6 +125,7 @@ impl Link {
             waiting: None,
             extras: None,
             info,
+            guest: None,
         }
     }
 
@@ -124,6 +133,7 @@ impl Link {
     pub(super) fn stalled(&self) -> bool {
         self.held
             || self.clogged
+            || self.throttled
             || self.waiting.as_ref().is_some_and(|waiting| waiting.ticket.is_some())
     }
 

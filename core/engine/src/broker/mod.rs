@@ -9,6 +9,7 @@ mod connack;
 mod connect;
 mod deliver;
 mod leave;
+mod limits;
 mod link;
 mod outbox;
 mod output;

@@ -5,6 +5,7 @@ use core::net::SocketAddr;
 use libmqtt_codec::Reason;
 
 use super::PeerBatch;
+use super::limits::Guest;
 
 /// Names a shard of one broker: 0, 1, 2, ...
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -40,6 +41,7 @@ pub enum Closed {
 #[derive(Debug)]
 pub struct Moved {
     pub(crate) info: LinkInfo,
+    pub(super) guest: Option<Box<Guest>>,
     /// Bytes read so far, from the CONNECT on.
     pub(crate) bytes: Vec<u8>,
 }

@@ -14,6 +14,7 @@ use libmqtt_codec::{
 };
 
 use super::deliver::Tables;
+use super::limits::{Guest, Pending};
 use super::link::{Link, State};
 use super::peer::Peers;
 use super::routes::Routes;
@@ -30,6 +31,8 @@ pub(super) enum Timer {
     Link(LinkId),
     /// A session without a link: its will may be due, or its end.
     Session(SessionKey),
+    /// A client has made up for what it sent.
+    Throttle(LinkId),
     /// Publishers are held; look whether they may go on.
     Held,
     /// `$SYS` is due.
@@ -65,9 +68,12 @@ pub struct Shard {
     gone: Vec<u32>,
     /// Links of publishers that are held, and until when at the latest.
     pub(super) held: Vec<(LinkId, Instant)>,
+    pub(super) pending: Pending,
     pub(super) tickets: u32,
     pub(super) scratch: PropertiesBuf,
     accepting: bool,
+    /// What clients send is limited by time.
+    limits_clients: bool,
     pub(super) started: Instant,
 }
 
@@ -93,9 +99,11 @@ impl Shard {
             peers: Peers::new(Arc::clone(&shared)),
             gone: Vec::new(),
             held: Vec::new(),
+            pending: Pending::default(),
             tickets: 0,
             scratch: PropertiesBuf::new(),
             accepting: true,
+            limits_clients: shared.config.limits_clients(),
             started: now,
             shared,
         };
@@ -108,21 +116,37 @@ impl Shard {
     /// Input: a transport was accepted.
     pub fn handle_accept(&mut self, now: Instant, info: LinkInfo) -> LinkId {
         self.reap();
-        let due = now + self.shared.config.connect_timeout;
-        let (index, generation) = self.tables.links.insert(Link::new(now, due, info));
-        let link = LinkId { index, generation };
-        if self.accepting {
-            self.timers.arm(due, Timer::Link(link));
-        } else {
-            self.drop_link(link, Reason::ServerShuttingDown);
+        let admitted = self.admit(now, info.peer);
+        match admitted {
+            Ok(guest) => self.open_link(now, info, guest),
+            Err(reason) => {
+                let link = self.open_link(now, info, None);
+                self.tables.stats.connections_refused += 1;
+                self.drop_link(link, reason);
+                link
+            }
         }
-        link
     }
 
     /// Input: a link comes from another shard.
     pub fn handle_moved(&mut self, now: Instant, moved: Moved) -> LinkId {
-        let link = self.handle_accept(now, moved.info);
+        self.reap();
+        let link = self.open_link(now, moved.info, moved.guest);
         self.handle_data(now, link, &moved.bytes);
+        link
+    }
+
+    fn open_link(&mut self, now: Instant, info: LinkInfo, guest: Option<Box<Guest>>) -> LinkId {
+        let due = now + self.shared.config.connect_timeout;
+        let (index, generation) =
+            self.tables.links.insert(Link { guest, ..Link::new(now, due, info) });
+        let link = LinkId { index, generation };
+        if self.accepting {
+            self.timers.arm(due, Timer::Link(link));
+            self.note_pending(link);
+        } else {
+            self.drop_link(link, Reason::ServerShuttingDown);
+        }
         link
     }
 
@@ -232,6 +256,11 @@ impl Shard {
                 State::Gone => return data.len(),
             };
             used += complete.len;
+            let limited = state == State::Connected && self.limits_clients;
+            let message = limited && complete.packet_type() == Some(PacketType::Publish);
+            if limited && self.charge(now, link, complete.len, message) {
+                return used;
+            }
             if next == Next::Stop {
                 let stalled = |link: &Link| link.stalled();
                 let waits = self.tables.links.get(link.index, link.generation).is_some_and(stalled);
@@ -336,6 +365,7 @@ impl Shard {
             match timer {
                 Timer::Link(link) => self.check_link(now, link),
                 Timer::Session(session) => self.check_session(now, session),
+                Timer::Throttle(link) => self.end_throttle(now, link),
                 Timer::Held => self.check_held(now),
                 Timer::Sys => self.publish_sys(now),
                 Timer::Sweep => self.sweep_retained(now),
@@ -437,6 +467,9 @@ impl Shard {
             Timer::Session(SessionKey { index, generation, .. }) => {
                 sessions.get(index, generation).is_some_and(|session| session.armed == Some(at))
             }
+            Timer::Throttle(LinkId { index, generation }) => {
+                links.get(index, generation).is_some_and(|link| link.throttled)
+            }
             Timer::Held | Timer::Sys | Timer::Sweep => true,
         });
     }
@@ -445,6 +478,13 @@ impl Shard {
     /// they are better polled before the next input: what comes on top would have to be kept.
     pub fn has_much(&self) -> bool {
         self.tables.much
+    }
+
+    /// Whether a link's client was let in. Until then, who reads from it in large pieces has large
+    /// pieces kept for whom nobody knows.
+    pub fn is_let_in(&self, link: LinkId) -> bool {
+        let found = self.tables.links.get(link.index, link.generation);
+        found.is_some_and(|found| found.state == State::Connected)
     }
 
     /// Output: bytes that wait for this link's transport.
@@ -539,6 +579,10 @@ impl Shard {
 
     /// Goes on with a link that waited: with what it has kept, then with its transport.
     pub(super) fn read_again(&mut self, now: Instant, link: LinkId) {
+        let waits = |link: &Link| link.stalled();
+        if self.tables.links.get(link.index, link.generation).is_none_or(waits) {
+            return; // for more than one thing
+        }
         self.go_on(now, link);
         let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
         if found.paused && !found.stalled() && found.state != State::Gone {

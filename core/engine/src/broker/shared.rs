@@ -9,6 +9,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
 use super::BrokerConfig;
+use super::limits::Addresses;
 use super::parcel::Stored;
 use super::peer::PeerBatch;
 use crate::Rights;
@@ -57,6 +58,12 @@ stats! {
     connections,
     /// Clients accepted since the start.
     connections_total,
+    /// Connections closed for a limit before their clients were let in.
+    connections_refused,
+    /// Logins that failed, or were not tried because too many before had failed.
+    logins_failed,
+    /// Times that a client was not read for a while because it sent more than it may.
+    throttled,
     /// Sessions, connected or not.
     sessions,
     /// Subscriptions of all sessions.
@@ -98,6 +105,7 @@ pub struct Shared {
     /// Rises with every change of `index`.
     generation: AtomicU64,
     rights: RwLock<AllRights>,
+    pub(super) addresses: Addresses,
     retained: RwLock<Retained<Arc<Stored>>>,
     stats: Box<[SharedStats]>,
     /// Emptied batches, for whoever needs one.
@@ -130,6 +138,7 @@ impl Shared {
             index: RwLock::new(Index::new(seed)),
             generation: AtomicU64::new(1),
             rights: RwLock::new(HashMap::with_hasher(FixedState::with_seed(seed))),
+            addresses: Addresses::new(seed),
             retained: RwLock::new(Retained::new(seed)),
             stats: (0..shards).map(|_| SharedStats::default()).collect(),
             batches: Mutex::new(Vec::new()),

@@ -25,6 +25,8 @@ pub(super) struct Slot {
     pub(super) closing: bool,
     /// The shard does not want its bytes now.
     pub(super) paused: bool,
+    /// Its client was not let in yet, so that little is read at a time.
+    pub(super) fresh: bool,
     /// Its socket is full: nothing to do until that changes.
     pub(super) full: bool,
 }
@@ -56,6 +58,7 @@ impl Links {
             listed: false,
             closing: false,
             paused: false,
+            fresh: true,
             full: false,
         };
         self.slots[index] = Some(slot);

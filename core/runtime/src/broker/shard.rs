@@ -25,6 +25,8 @@ pub(super) const WAKER: usize = 0;
 
 /// Size of the one buffer that is read into.
 const BUFFER: usize = 64 * 1024;
+/// How much of it is used for a peer that was not let in yet, who may have to be kept waiting.
+const FRESH_READ: usize = 4 * 1024;
 /// Bytes read in one turn, so that what they cause is written before the cache has lost it.
 const TURN_READS: usize = 4 * BUFFER;
 /// Bytes written to one link in one turn.
@@ -276,11 +278,13 @@ impl ShardLoop {
         if slot.paused {
             return 0;
         }
+        slot.fresh = slot.fresh && !self.shard.is_let_in(id);
+        let most = if slot.fresh { FRESH_READ } else { BUFFER };
         let Port::Socket(link) = &slot.port else { return 0 };
-        match link.read(&mut self.buffer) {
+        match link.read(&mut self.buffer[..most]) {
             Ok(0) => self.lose(now, id, Closed::Peer),
             Ok(count) => {
-                if count < BUFFER && Link::SHORT_READ_DRAINS && !slot.closing {
+                if count < most && Link::SHORT_READ_DRAINS && !slot.closing {
                     slot.readable = false;
                 } else {
                     slot.listed = true;

@@ -82,7 +82,6 @@ pub(super) fn why(word: &str) -> Option<&'static str> {
         "retain_expiry_interval" => "publishers give a Message Expiry Interval",
         "allow_duplicate_messages"
         | "enable_control_api"
-        | "packet_max_connect"
         | "packet_max_auth"
         | "packet_max_simple"
         | "packet_max_sub"

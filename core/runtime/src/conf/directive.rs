@@ -20,6 +20,7 @@ pub(super) fn obey(
         return Err(Wrong::Absent(why));
     }
     limits(settings, word, value)
+        .or_else(|| abuse(settings, word, value))
         .or_else(|| network(settings, word, value))
         .or_else(|| fixed(word, value))
         .or_else(|| process.obey(word, value))
@@ -83,6 +84,37 @@ fn limits(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
         "retain_available" => flag(value).map(|on| config.retain_available = on),
         "sys_interval" => number(value, 0..=65_535)
             .map(|seconds| config.sys_interval = Duration::from_secs(seconds)),
+        _ => return None,
+    })
+}
+
+/// Limits on what peers may cost; most are this dialect's own.
+fn abuse(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
+    let config = &mut settings.config;
+    Some(match word {
+        "address_connects_per_minute" => {
+            number(value, 0..=u32::MAX).map(|most| config.address_connects_per_min_max = most)
+        }
+        "address_failed_logins_per_minute" => {
+            number(value, 0..=u32::MAX).map(|most| config.address_failures_per_min_max = most)
+        }
+        "address_max_connections" => {
+            number(value, 0..=u32::MAX).map(|most| config.address_connections_max = most)
+        }
+        "client_bytes_per_second" => {
+            number(value, 0..=u32::MAX).map(|most| config.client_bytes_per_s_max = most)
+        }
+        "client_messages_per_second" => {
+            number(value, 0..=u32::MAX).map(|most| config.client_messages_per_s_max = most)
+        }
+        "connect_timeout" => number(value, 1..=3600)
+            .map(|seconds| config.connect_timeout = Duration::from_secs(seconds)),
+        "max_pending_connections" => {
+            number(value, 1..=u32::MAX).map(|most| config.pending_max = most as usize)
+        }
+        "packet_max_connect" => {
+            number(value, 20..=268_435_460).map(|most| config.maximum_connect_size = most)
+        }
         _ => return None,
     })
 }

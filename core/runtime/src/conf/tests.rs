@@ -89,6 +89,23 @@ fn limits_reach_the_broker() {
 }
 
 #[test]
+fn limits_against_abuse_reach_the_broker() {
+    let config = read(
+        "connect_timeout 3\npacket_max_connect 8192\nmax_pending_connections 500\n\
+         address_max_connections 7\naddress_connects_per_minute 60\n\
+         address_failed_logins_per_minute 5\nclient_messages_per_second 100\n\
+         client_bytes_per_second 10000\n",
+    )
+    .unwrap()
+    .config;
+    assert_eq!((config.connect_timeout.as_secs(), config.maximum_connect_size), (3, 8192));
+    assert_eq!((config.pending_max, config.address_connections_max), (500, 7));
+    assert_eq!(config.address_connects_per_min_max, 60);
+    assert_eq!(config.address_failures_per_min_max, 5);
+    assert_eq!((config.client_messages_per_s_max, config.client_bytes_per_s_max), (100, 10_000));
+}
+
+#[test]
 fn no_bound_is_written_as_mosquitto_does() {
     let settings = read(
         "max_connections -1\nmax_inflight_messages 0\nmax_queued_messages 0\nmax_queued_bytes 0\n\
