@@ -18,6 +18,7 @@ use super::limits::{Guest, Pending};
 use super::link::{Link, State};
 use super::peer::Peers;
 use super::routes::Routes;
+use super::sys::Load;
 use super::{BrokerOutput, Closed, LinkId, LinkInfo, Moved, Outgoing, ShardId, Shared};
 use crate::random::Random;
 use crate::timer::Timers;
@@ -75,6 +76,7 @@ pub struct Shard {
     /// What clients send is limited by time.
     limits_clients: bool,
     pub(super) started: Instant,
+    pub(super) load: Load,
 }
 
 impl Shard {
@@ -105,6 +107,7 @@ impl Shard {
             accepting: true,
             limits_clients: shared.config.limits_clients(),
             started: now,
+            load: Load::default(),
             shared,
         };
         if which.0 == 0 {

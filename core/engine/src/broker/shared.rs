@@ -169,6 +169,13 @@ impl Shared {
         stats
     }
 
+    /// Counters of one shard.
+    pub(super) fn shard_stats(&self, shard: u16) -> Stats {
+        let mut stats = Stats::default();
+        self.stats[usize::from(shard)].add_to(&mut stats);
+        stats
+    }
+
     /// So many bytes more wait for a session, which has a client or not.
     pub(super) fn take_on(&self, size: usize, awaited: bool) {
         self.totals.backlog.fetch_add(size, Ordering::Relaxed);
