@@ -1221,6 +1221,7 @@ mqtt_status mqtt_broker_config_set_log(struct mqtt_broker_config *config,
  | `password_file` | users and passwords in mosquitto's format; read at the start |
  | `acl_file` | access rights in mosquitto's format; read at the start |
  | `allow_anonymous` | clients without User Name get in (without password file, if all listeners are at loopback) |
+ | `payload_max` | largest payload that is passed on; 0: any (0) |
  | `connect_timeout_ms` | until CONNECT is complete (10000) |
  | `maximum_packet_size` | largest packet from a client (16777216) |
  | `maximum_connect_size` | largest packet before a client is authenticated (16384) |
@@ -1239,6 +1240,7 @@ mqtt_status mqtt_broker_config_set_log(struct mqtt_broker_config *config,
  | `session_expiry_v3_s` | of 3.x sessions with Clean Session 0 (4294967295) |
  | `sessions_max`, `connections_max` | in all (1000000) |
  | `subscriptions_max` | per session (100000) |
+ | `subscription_bytes_max`, `shared_subscriptions_max` | bytes of their filters, and shared ones among them (16777216, 1000) |
  | `topic_levels_max` | of a topic or a filter (200) |
  | `queue_messages_max`, `queue_bytes_max` | what waits for one session (100000, 67108864) |
  | `queue_full` | `drop_newest`, `drop_oldest` |

@@ -47,6 +47,11 @@ impl mqtt_broker_config {
                 set(&mut allow, name, value)?;
                 self.policy.anonymous = Some(allow);
             }
+            "payload_max" => {
+                let mut max = 0;
+                set(&mut max, name, value)?;
+                self.policy.payload_max = Some(max).filter(|&max| max > 0);
+            }
             "connect_timeout_ms" => set_ms(&mut config.connect_timeout, name, value)?,
             "maximum_packet_size" => set(&mut config.maximum_packet_size, name, value)?,
             "maximum_connect_size" => set(&mut config.maximum_connect_size, name, value)?,
@@ -79,6 +84,10 @@ impl mqtt_broker_config {
             "sessions_max" => set(&mut config.sessions_max, name, value)?,
             "connections_max" => set(&mut config.connections_max, name, value)?,
             "subscriptions_max" => set(&mut config.subscriptions_max, name, value)?,
+            "subscription_bytes_max" => set(&mut config.subscription_bytes_max, name, value)?,
+            "shared_subscriptions_max" => {
+                set(&mut config.shared_subscriptions_max, name, value)?;
+            }
             "topic_levels_max" => set(&mut config.topic_levels_max, name, value)?,
             "queue_messages_max" => set(&mut config.queue_messages_max, name, value)?,
             "queue_bytes_max" => set(&mut config.queue_bytes_max, name, value)?,
@@ -261,6 +270,7 @@ pub unsafe extern "C" fn mqtt_broker_config_set_log(
 /// | `password_file` | users and passwords in mosquitto's format; read at the start |
 /// | `acl_file` | access rights in mosquitto's format; read at the start |
 /// | `allow_anonymous` | clients without User Name get in (without password file, if all listeners are at loopback) |
+/// | `payload_max` | largest payload that is passed on; 0: any (0) |
 /// | `connect_timeout_ms` | until CONNECT is complete (10000) |
 /// | `maximum_packet_size` | largest packet from a client (16777216) |
 /// | `maximum_connect_size` | largest packet before a client is authenticated (16384) |
@@ -279,6 +289,7 @@ pub unsafe extern "C" fn mqtt_broker_config_set_log(
 /// | `session_expiry_v3_s` | of 3.x sessions with Clean Session 0 (4294967295) |
 /// | `sessions_max`, `connections_max` | in all (1000000) |
 /// | `subscriptions_max` | per session (100000) |
+/// | `subscription_bytes_max`, `shared_subscriptions_max` | bytes of their filters, and shared ones among them (16777216, 1000) |
 /// | `topic_levels_max` | of a topic or a filter (200) |
 /// | `queue_messages_max`, `queue_bytes_max` | what waits for one session (100000, 67108864) |
 /// | `queue_full` | `drop_newest`, `drop_oldest` |

@@ -502,6 +502,9 @@ static void options_are_never_ignored(void)
     mqtt_error_free(error);
     IS(MQTT_STATUS_BAD_ARGUMENT,
        mqtt_broker_config_set(setup, MQTT_TEXT("overload"), MQTT_TEXT("maybe"), NULL));
+    OK(mqtt_broker_config_set(setup, MQTT_TEXT("payload_max"), MQTT_TEXT("3"), NULL));
+    OK(mqtt_broker_config_set(setup, MQTT_TEXT("subscription_bytes_max"), MQTT_TEXT("99"), NULL));
+    OK(mqtt_broker_config_set(setup, MQTT_TEXT("shared_subscriptions_max"), MQTT_TEXT("9"), NULL));
     OK(mqtt_client_config_set(config, MQTT_TEXT("no_delay"), MQTT_TEXT("false"), NULL));
     IS(MQTT_STATUS_BAD_ARGUMENT, mqtt_engine_new(config, 1, &engine, NULL));
     mqtt_client_config_free(config);

@@ -1,9 +1,12 @@
 //! The broker as Python's own class sees it.
 
+use std::io;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use libmqtt_runtime::{Broker as Native, BrokerOptions, HooksFactory};
+use libmqtt_runtime::conf::{self, ConfError, Embedded, Settings};
+use libmqtt_runtime::{Broker as Native, BrokerOptions, HooksFactory, Level, TcpOptions};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -20,6 +23,38 @@ use crate::questions::{self, PythonHooks, Question, Questions, Waiting, Wanted};
 pub(crate) struct Broker {
     native: Own<Arc<Native>>,
     questions: Arc<Questions>,
+}
+
+/// Where a broker is told where to listen.
+#[derive(FromPyObject)]
+enum Place {
+    Addresses(Vec<(String, u16)>),
+    File(PathBuf),
+}
+
+fn listening_on(addresses: &[(String, u16)]) -> PyResult<BrokerOptions> {
+    let mut listen = Vec::new();
+    for (host, port) in addresses {
+        let address = host
+            .parse()
+            .map_err(|_| errors::argument(format!("'{host}' is no IP address to listen on")))?;
+        listen.push(SocketAddr::new(address, *port));
+    }
+    Ok(BrokerOptions::listening_on(&listen))
+}
+
+/// What a file in mosquitto's format says.
+fn told_by(path: &Path) -> Result<BrokerOptions, ConfError> {
+    let mut settings = Settings::default();
+    settings.read(path, &mut Embedded)?;
+    settings.check()?;
+    Ok(BrokerOptions {
+        listeners: settings.listeners()?,
+        policy: settings.policy(),
+        shards: settings.shards,
+        config: settings.config,
+        ..BrokerOptions::default()
+    })
 }
 
 /// The names of hooks as flags.
@@ -45,26 +80,26 @@ impl Broker {
     #[new]
     fn new(
         py: Python<'_>,
-        addresses: Vec<(String, u16)>,
+        place: Place,
         shards: Option<u16>,
         hooks: Vec<String>,
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Broker> {
-        let mut listen: Vec<SocketAddr> = Vec::new();
-        for (host, port) in &addresses {
-            let address = host
-                .parse()
-                .map_err(|_| errors::argument(format!("'{host}' is no IP address to listen on")))?;
-            listen.push(SocketAddr::new(address, *port));
-        }
+        let mut settings = match place {
+            Place::Addresses(addresses) => listening_on(&addresses)?,
+            Place::File(path) => told_by(&path).map_err(errors::conf)?,
+        };
         let questions = Arc::new(Questions::new(Waiting::default()));
         let wanted = wanted(&hooks)?;
-        let mut settings = BrokerOptions::listening_on(&listen);
-        settings.shards = shards;
+        settings.shards = shards.or(settings.shards);
+        options::broker(&mut settings, options)?;
         if wanted.authenticate {
+            if settings.policy.password_file.is_some() {
+                let why = "a password file and the hook authenticate exclude each other";
+                return Err(errors::argument(why));
+            }
             settings.policy.anonymous = Some(true); // the program decides
         }
-        options::broker(&mut settings.config, options)?;
         if !hooks.is_empty() {
             let questions = questions.clone();
             let factory: HooksFactory = Arc::new(move |answers| {
@@ -72,7 +107,12 @@ impl Broker {
             });
             settings.hooks = Some(factory);
         }
-        let native = process::detached(py, || Native::start(settings))?;
+        let options = |listeners| BrokerOptions { listeners, ..settings.clone() };
+        let given_up = |address, error: &io::Error| {
+            settings.log.write(Level::Warn, format_args!("not listening on {address}: {error}"));
+        };
+        let listeners = settings.listeners.clone();
+        let native = process::detached(py, || conf::start(listeners, options, given_up))?;
         Ok(Broker { native: Own::new(Arc::new(native.map_err(errors::broker)?)), questions })
     }
 
@@ -131,6 +171,9 @@ impl Broker {
     /// A client within the process.
     fn client(&self, options: &Bound<'_, PyDict>) -> PyResult<Client> {
         let options = ClientOptions::read(Vec::new(), options)?;
+        if options.tcp != TcpOptions::default() {
+            return Err(errors::argument("a client in the broker's process has no socket"));
+        }
         let config = libmqtt_runtime::ClientOptions::from(options.config.clone());
         let native = self.native.get()?.client(config).map_err(errors::broker)?;
         Ok(Client::over(native, &options))

@@ -153,7 +153,10 @@ impl Client {
     #[new]
     fn new(servers: Vec<String>, options: &Bound<'_, PyDict>) -> PyResult<Client> {
         let options = ClientOptions::read(servers, options)?;
-        let config = libmqtt_runtime::ClientOptions::from(options.config.clone());
+        let config = libmqtt_runtime::ClientOptions {
+            tcp: options.tcp,
+            ..libmqtt_runtime::ClientOptions::from(options.config.clone())
+        };
         let native = Native::new(&process::runtime()?, config).map_err(errors::client)?;
         Ok(Client::over(native, &options))
     }

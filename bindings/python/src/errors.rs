@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use libmqtt_runtime::conf::ConfError;
 use libmqtt_runtime::engine::client::{Cause, Disconnected, Outcome};
 use libmqtt_runtime::{BrokerError, ClientError, NetworkError, Reason, Status};
 use pyo3::prelude::*;
@@ -52,6 +53,10 @@ fn text(error: &dyn Error) -> String {
 
 pub(crate) fn client(error: ClientError) -> PyErr {
     new(error.status(), &text(&error), error.reason())
+}
+
+pub(crate) fn conf(error: ConfError) -> PyErr {
+    new(error.status(), &text(&error), None)
 }
 
 pub(crate) fn broker(error: BrokerError) -> PyErr {

@@ -1,9 +1,9 @@
 //! Options as Python gives them: keyword arguments, whose names are those of the configuration.
 
 use libmqtt_runtime::engine::client::{
-    Authentication, CleanStart, LostSession, OfflineQoS0, QueueFull, Secret, Will,
+    Authentication, CleanStart, Growth, LostSession, OfflineQoS0, QueueFull, Secret, Will,
 };
-use libmqtt_runtime::{ClientConfig, PropertiesBuf, Property, Version};
+use libmqtt_runtime::{BrokerOptions, ClientConfig, PropertiesBuf, Property, TcpOptions, Version};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
@@ -15,6 +15,7 @@ use crate::message::Message;
 /// What a client is told, and what its queues do.
 pub(crate) struct ClientOptions {
     pub(crate) config: ClientConfig,
+    pub(crate) tcp: TcpOptions,
     pub(crate) inbox_max: usize,
     pub(crate) overflow: Overflow,
 }
@@ -60,7 +61,12 @@ impl ClientOptions {
     pub(crate) fn read(servers: Vec<String>, options: &Bound<'_, PyDict>) -> PyResult<Self> {
         let servers = servers.iter().map(|server| server.as_str().into()).collect();
         let config = ClientConfig { servers, ..ClientConfig::default() };
-        let mut read = ClientOptions { config, inbox_max: 10_000, overflow: Overflow::Wait };
+        let mut read = ClientOptions {
+            config,
+            tcp: TcpOptions::default(),
+            inbox_max: 10_000,
+            overflow: Overflow::Wait,
+        };
         for (name, value) in options.iter() {
             if !value.is_none() {
                 let name: String = name.extract()?;
@@ -169,11 +175,19 @@ impl ClientOptions {
             "reconnect_first" => config.reconnect.first = value.extract()?,
             "reconnect_min" => config.reconnect.base = span(value)?,
             "reconnect_max" => config.reconnect.cap = span(value)?,
+            "reconnect_growth" => {
+                let words = [("exponential", Growth::Exponential), ("constant", Growth::Constant)];
+                config.reconnect.growth = word(name, value, &words)?;
+            }
+            "reconnect_stable_after" => config.reconnect.stable_after = span(value)?,
             "reconnect_jitter" => config.reconnect.jitter = value.extract()?,
             "reconnect_attempts" => config.reconnect.attempts_max = value.extract()?,
             "reconnect_even_if_refused" => config.reconnect.even_if_refused = value.extract()?,
             "follow_server_reference" => config.follow_server_reference = value.extract()?,
             "inflight_max" => config.inflight_max = value.extract()?,
+            "output_bytes_max" => config.output_bytes_max = value.extract()?,
+            "requests_max" => config.requests_max = value.extract()?,
+            "no_delay" => self.tcp.no_delay = value.extract()?,
             "queue_messages_max" => config.queue_messages_max = value.extract()?,
             "queue_bytes_max" => config.queue_bytes_max = value.extract()?,
             "queue_full" => {
@@ -208,22 +222,26 @@ impl ClientOptions {
 }
 
 /// Reads the limits and policies of a broker.
-pub(crate) fn broker(
-    config: &mut libmqtt_runtime::BrokerConfig,
-    options: &Bound<'_, PyDict>,
-) -> PyResult<()> {
+pub(crate) fn broker(told: &mut BrokerOptions, options: &Bound<'_, PyDict>) -> PyResult<()> {
     use libmqtt_runtime::{Overload, QueueFull};
+    let (config, policy) = (&mut told.config, &mut told.policy);
     for (name, value) in options.iter() {
         if value.is_none() {
             continue;
         }
         let name: String = name.extract()?;
         match name.as_str() {
+            "allow_anonymous" => policy.anonymous = Some(value.extract()?),
+            "password_file" => policy.password_file = Some(value.extract()?),
+            "acl_file" => policy.acl_file = Some(value.extract()?),
+            "payload_max" => policy.payload_max = Some(value.extract()?),
             "connect_timeout" => config.connect_timeout = span(&value)?,
             "maximum_packet_size" => config.maximum_packet_size = value.extract()?,
+            "maximum_connect_size" => config.maximum_connect_size = value.extract()?,
             "receive_maximum" => config.receive_maximum = value.extract()?,
             "inflight_max" => config.inflight_max = value.extract()?,
             "topic_alias_maximum" => config.topic_alias_maximum = value.extract()?,
+            "topic_alias_out_max" => config.topic_alias_out_max = value.extract()?,
             "maximum_qos" => config.maximum_qos = qos(value.extract()?)?,
             "retain_available" => config.retain_available = value.extract()?,
             "wildcard_subscriptions" => config.wildcard_subscriptions = value.extract()?,
@@ -235,6 +253,8 @@ pub(crate) fn broker(
             "sessions_max" => config.sessions_max = value.extract()?,
             "connections_max" => config.connections_max = value.extract()?,
             "subscriptions_max" => config.subscriptions_max = value.extract()?,
+            "subscription_bytes_max" => config.subscription_bytes_max = value.extract()?,
+            "shared_subscriptions_max" => config.shared_subscriptions_max = value.extract()?,
             "topic_levels_max" => config.topic_levels_max = value.extract()?,
             "queue_messages_max" => config.queue_messages_max = value.extract()?,
             "queue_bytes_max" => config.queue_bytes_max = value.extract()?,
@@ -255,6 +275,9 @@ pub(crate) fn broker(
             "retained_bytes_max" => config.retained_bytes_max = value.extract()?,
             "dollar_topics" => config.dollar_topics = value.extract()?,
             "assign_client_ids" => config.assign_client_ids = value.extract()?,
+            "assigned_id_prefix" => {
+                config.assigned_id_prefix = value.extract::<String>()?.into();
+            }
             "sys_interval" => config.sys_interval = span(&value)?,
             "response_information" => {
                 config.response_information = Some(value.extract::<String>()?.into());

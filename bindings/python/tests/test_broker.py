@@ -3,7 +3,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 from conftest import until
@@ -18,9 +21,12 @@ from libmqtt import (
     ReasonCode,
     SessionError,
     Status,
+    StorageError,
     UsageError,
+    Version,
     aio,
 )
+from libmqtt.options import BrokerOptions, ClientOptions
 
 
 def test_a_broker_listens_on_a_free_port() -> None:
@@ -55,6 +61,89 @@ def test_wrong_settings_are_refused() -> None:
     for settings in ({"host": "localhost"}, {"shards": 0}, {"sky": "blue"}, {"maximum_qos": 3}):
         with pytest.raises(UsageError):
             Broker(**settings)  # type: ignore[arg-type]
+
+
+def test_a_file_configures_a_broker(tmp_path: Path) -> None:
+    users, rights, file = tmp_path / "users", tmp_path / "rights", tmp_path / "broker.conf"
+    subprocess.run(
+        [sys.executable, "-m", "libmqtt", "passwd", "-b", "-c", users, "ada", "secret"], check=True
+    )
+    rights.write_text("user ada\ntopic readwrite open/#\n")
+    file.write_text(f"listener 0 127.0.0.1\npassword_file {users}\nacl_file {rights}\n")
+    heard: list[str] = []
+    with Broker.from_file(
+        file, shards=1, on_publish=lambda _, message: heard.append(message.topic)
+    ) as broker:
+        with pytest.raises(SessionError) as caught, Client(broker.url):
+            pass
+        assert caught.value.reason == ReasonCode.NOT_AUTHORIZED
+        with Client(broker.url, user_name="ada", password="secret") as client:
+            client.subscribe("open/#", 1)
+            client.publish("open/door", "come in", 1).wait(10)
+            assert client.receive(10).text == "come in"
+            with pytest.raises(SessionError):
+                client.publish("shut/door", "let me in", 1).wait(10)
+        until(lambda: "open/door" in heard)
+
+
+def test_a_file_that_does_not_do_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(StorageError) as caught:
+        Broker.from_file(tmp_path / "nowhere.conf")
+    assert caught.value.status is Status.FILE_UNREADABLE
+    file = tmp_path / "broker.conf"
+    for line in ("sky blue", "pid_file /run/broker.pid"):
+        file.write_text(f"listener 0 127.0.0.1\n{line}\n")
+        with pytest.raises(StorageError, match=r"broker.conf: line 2: ") as caught:
+            Broker.from_file(str(file))
+        assert caught.value.status is Status.FILE_INVALID
+    file.write_text("listener 0 127.0.0.1\n")
+    with pytest.raises(UsageError, match="no option"):
+        Broker.from_file(file, sky="blue")  # type: ignore[call-arg]
+
+
+def test_who_gets_in_can_be_said_without_a_file(tmp_path: Path) -> None:
+    with Broker(allow_anonymous=False) as broker:
+        with pytest.raises(SessionError), Client(broker.url):
+            pass
+    users = tmp_path / "users"
+    users.touch()
+    with pytest.raises(UsageError, match="exclude"):
+        Broker(password_file=users, authenticate=lambda _: True)
+    with Broker(payload_max=3) as broker, Client(broker.url) as client:
+        client.subscribe("t")
+        client.publish("t", "four")
+        client.publish("t", "six")
+        assert client.receive(10).text == "six"
+
+
+def some(annotation: str, file: Path) -> object:
+    """A value of this type."""
+    if annotation.startswith("Literal["):
+        return annotation.split("'")[1]
+    if "PathLike" in annotation:
+        return file
+    values = {"int": 2, "bool": True, "float": 1.0, "str": "text", "str | bytes": b"bytes"}
+    return values[annotation]
+
+
+def test_every_option_that_is_written_down_is_taken(tmp_path: Path) -> None:
+    file = tmp_path / "empty"
+    file.touch()
+    for name, hint in BrokerOptions.__annotations__.items():
+        with Broker(port=None, **{name: some(hint.__forward_arg__, file)}):  # type: ignore[arg-type]
+            pass
+    given: dict[str, object] = {
+        "version": Version.V5,
+        "clean_start": "always",
+        "will": Message("t"),
+        "will_delay_s": None,  # only with a Will
+        "user_properties": [("a", "b")],
+        "overflow": "wait",
+        "authentication_data": None,  # only with a method
+    }
+    for name, hint in ClientOptions.__annotations__.items():
+        value = given[name] if name in given else some(hint.__forward_arg__, file)
+        Client("mqtt://localhost", **{name: value}).close()  # type: ignore[arg-type]
 
 
 class Seen:

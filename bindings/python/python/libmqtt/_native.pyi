@@ -1,5 +1,6 @@
 """The native core of libmqtt. Private, but for the classes that `libmqtt` exports."""
 
+import os
 from collections.abc import Sequence
 from typing import Any, final
 
@@ -430,7 +431,7 @@ class Broker:
 
     def __new__(
         cls,
-        addresses: Sequence[tuple[str, int]],
+        place: Sequence[tuple[str, int]] | str | os.PathLike[str],
         shards: int | None,
         hooks: Sequence[str],
         options: dict[str, Any],

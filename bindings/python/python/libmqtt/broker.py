@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import inspect
 import logging
+import os
 import threading
 from collections.abc import Sequence
 from types import TracebackType
@@ -61,6 +62,30 @@ class Attempt:
 Authenticate = Callable[[Attempt], Any]
 Authorise = Callable[[ClientInfo, str, str], Any]
 
+_HOOKS = {
+    "authenticate": "authenticate",
+    "authorise": "authorise",
+    "on_connect": "connect",
+    "on_disconnect": "disconnect",
+    "on_publish": "publish",
+    "on_subscribe": "subscribe",
+    "on_unsubscribe": "unsubscribe",
+}
+"""Hooks as they are given, and as they are called by."""
+
+if TYPE_CHECKING:
+
+    class HooksAndOptions(BrokerOptions, total=False):
+        """What a broker from a file can be told beside it: see `Broker`."""
+
+        authenticate: Authenticate | None
+        authorise: Authorise | None
+        on_connect: Callable[[ClientInfo], Any] | None
+        on_disconnect: Callable[[ClientInfo, ReasonCode], Any] | None
+        on_publish: Callable[[ClientInfo | None, Message], Any] | None
+        on_subscribe: Callable[[ClientInfo, str], Any] | None
+        on_unsubscribe: Callable[[ClientInfo, str], Any] | None
+
 
 class Broker:
     """An MQTT broker inside this process, on threads of its own.
@@ -84,7 +109,7 @@ class Broker:
     - `on_publish(client, message)`: a message was accepted; `client` is None for the program's own
     - `on_subscribe(client, filter)`, `on_unsubscribe(client, filter)`
 
-    For the options see `libmqtt.options.BrokerOptions`.
+    For the options see `libmqtt.options.BrokerOptions`; for a configuration file, `from_file`.
     """
 
     def __init__(
@@ -102,19 +127,49 @@ class Broker:
         on_unsubscribe: Callable[[ClientInfo, str], Any] | None = None,
         **options: Unpack[BrokerOptions],
     ) -> None:
+        hosts = [host] if isinstance(host, str) else list(host)
+        addresses = [] if port is None else [(one, port) for one in hosts]
         hooks: dict[str, Callable[..., Any] | None] = {
             "authenticate": authenticate,
             "authorise": authorise,
-            "connect": on_connect,
-            "disconnect": on_disconnect,
-            "publish": on_publish,
-            "subscribe": on_subscribe,
-            "unsubscribe": on_unsubscribe,
+            "on_connect": on_connect,
+            "on_disconnect": on_disconnect,
+            "on_publish": on_publish,
+            "on_subscribe": on_subscribe,
+            "on_unsubscribe": on_unsubscribe,
         }
-        self._hooks = {name: hook for name, hook in hooks.items() if hook is not None}
-        hosts = [host] if isinstance(host, str) else list(host)
-        addresses = [] if port is None else [(one, port) for one in hosts]
-        self._core = _native.Broker(addresses, shards, list(self._hooks), dict(options))
+        self._begin(addresses, shards, hooks, dict(options))
+
+    @classmethod
+    def from_file(
+        cls,
+        path: str | os.PathLike[str],
+        *,
+        shards: int | None = None,
+        **options: Unpack[HooksAndOptions],
+    ) -> Self:
+        """Start a broker with a configuration file in mosquitto's format.
+
+        The file says where to listen: without a listener in it, at port 1883 (or its `port`) of
+        127.0.0.1 and ::1, with everybody let in. Options and hooks given here come on top.
+
+        Directives that are not supported are errors, as are those for the process (`pid_file`,
+        `log_dest`...). Raises StorageError with file, line and directive.
+        """
+        given: dict[str, Any] = dict(options)
+        self = cls.__new__(cls)
+        self._begin(path, shards, {name: given.pop(name, None) for name in _HOOKS}, given)
+        return self
+
+    def _begin(
+        self,
+        place: Sequence[tuple[str, int]] | str | os.PathLike[str],
+        shards: int | None,
+        hooks: dict[str, Callable[..., Any] | None],
+        options: dict[str, Any],
+    ) -> None:
+        self._hooks = {_HOOKS[name]: hook for name, hook in hooks.items() if hook is not None}
+        self._core = _native.Broker(place, shards, list(self._hooks), options)
         self._addresses = self._core.addresses
         self._caller: threading.Thread | None = None
         self._unwatch: Callable[[], None] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Union
 
@@ -79,9 +80,13 @@ class ClientOptions(TypedDict, total=False):
     reconnect_first: bool
     """Whether that also holds before a connection has succeeded; by default no."""
     reconnect_min: float
-    """The delay before the first attempt, in seconds; it doubles; by default 1."""
+    """The delay before the first attempt, in seconds; by default 1."""
     reconnect_max: float
     """The longest delay; by default 60."""
+    reconnect_growth: Literal["exponential", "constant"]
+    """Whether the delay doubles from attempt to attempt (the default) or stays."""
+    reconnect_stable_after: float
+    """Seconds after which a connection makes the delay short again; by default 30."""
     reconnect_jitter: bool
     """Whether the delay is drawn between zero and what it would be; by default yes."""
     reconnect_attempts: int
@@ -92,6 +97,12 @@ class ClientOptions(TypedDict, total=False):
     """Whether to go where a Server Reference points."""
     inflight_max: int
     """Messages at QoS 1 and 2 on their way to the server at most."""
+    output_bytes_max: int
+    """Bytes that wait for the socket before messages wait in the queue; by default 1 MiB."""
+    requests_max: int
+    """Operations other than publishing without an answer at most; by default 10,000."""
+    no_delay: bool
+    """TCP_NODELAY; by default yes. Not for a client in the broker's process."""
     queue_messages_max: int
     """Messages that wait to be sent at most, for example while offline; by default 100,000."""
     queue_bytes_max: int
@@ -112,16 +123,29 @@ class ClientOptions(TypedDict, total=False):
 class BrokerOptions(TypedDict, total=False):
     """Limits and policies of a broker. What is not given is as by default."""
 
+    allow_anonymous: bool
+    """Whether clients without User Name get in; by default if there is no password file and all
+    listeners are at loopback."""
+    password_file: str | os.PathLike[str]
+    """Users and passwords in mosquitto's format; read at the start. Excludes `authenticate`."""
+    acl_file: str | os.PathLike[str]
+    """Access rights in mosquitto's format; read at the start, and asked before `authorise`."""
+    payload_max: int
+    """Largest payload that is passed on, in bytes."""
     connect_timeout: float
     """Seconds until a connection's CONNECT must be complete; by default 10."""
     maximum_packet_size: int
     """Largest packet taken from a client; by default 16 MiB."""
+    maximum_connect_size: int
+    """Largest packet before a client is authenticated; by default 64 KiB."""
     receive_maximum: int
     """Unacknowledged messages that a client may have sent."""
     inflight_max: int
     """Unacknowledged messages sent to a client at most."""
     topic_alias_maximum: int
     """Topic Aliases that a client may assign."""
+    topic_alias_out_max: int
+    """Topic Aliases assigned towards a client."""
     maximum_qos: int
     """Highest QoS."""
     retain_available: bool
@@ -144,6 +168,10 @@ class BrokerOptions(TypedDict, total=False):
     """Connections in all."""
     subscriptions_max: int
     """Subscriptions per session."""
+    subscription_bytes_max: int
+    """Bytes of the Topic Filters of one session."""
+    shared_subscriptions_max: int
+    """Shared ones among the subscriptions of one session."""
     topic_levels_max: int
     """Levels of a topic or filter."""
     queue_messages_max: int
@@ -166,6 +194,8 @@ class BrokerOptions(TypedDict, total=False):
     """Whether clients may publish to topics that begin with `$`."""
     assign_client_ids: bool
     """Whether an empty Client Identifier is accepted."""
+    assigned_id_prefix: str
+    """How the one begins that is assigned then; by default `auto-`."""
     sys_interval: float
     """Seconds between updates of `$SYS`; 0: no `$SYS`."""
     response_information: str
