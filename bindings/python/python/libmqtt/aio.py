@@ -30,6 +30,7 @@ log = logging.getLogger("libmqtt")
 
 _BATCH = 256
 _CLOSE_S = 5.0
+_NEVER = float("inf")
 
 _Function = TypeVar("_Function", bound=Callable[..., object])
 
@@ -173,7 +174,9 @@ class Client:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unwatch: Callable[[], None] | None = None
         self._streams: set[Messages] = set()
-        self._operations: dict[int, asyncio.Future[Any]] = {}
+        # By token: what is awaited, and until when. One timer serves them all.
+        self._operations: dict[int, tuple[asyncio.Future[Any], float]] = {}
+        self._timer: asyncio.TimerHandle | None = None
         self._room: list[asyncio.Future[None]] = []
         self._connecting: list[asyncio.Future[Connected]] = []
         self._leaving: list[asyncio.Future[None]] = []
@@ -253,6 +256,8 @@ class Client:
             if self._unwatch is not None:
                 self._unwatch()
             self._wake()
+            if self._timer is not None:
+                self._timer.cancel()
 
     def _abandon(self) -> None:
         with contextlib.suppress(MqttError):
@@ -474,19 +479,42 @@ class Client:
 
     async def _end(self, token: int, timeout: float | None) -> Any:
         """Wait for the end of an operation."""
-        future: asyncio.Future[Any] = self._running_loop().create_future()
-        self._operations[token] = future
-        # Its end may lie behind messages that nobody takes.
-        self._core.begin_patience()
+        loop = self._running_loop()
+        future: asyncio.Future[Any] = loop.create_future()
+        until = loop.time() + (self.timeout if timeout is None else timeout)
+        if not self._operations:
+            # Their ends may lie behind messages that nobody takes.
+            self._core.begin_patience()
+        self._operations[token] = future, until
+        if self._timer is None or until < self._timer.when():
+            self._expect(until)
         try:
-            return await self._until(future, timeout)
+            return await future
         finally:
-            self._core.end_patience()
-            self._operations.pop(token, None)
+            del self._operations[token]
+            if not self._operations:
+                self._core.end_patience()
+
+    def _expect(self, until: float) -> None:
+        """Have operations expire from then on."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if until < _NEVER:
+            self._timer = self._running_loop().call_at(until, self._expire)
+
+    def _expire(self) -> None:
+        """End the operations whose time is over."""
+        self._timer = None
+        now = self._running_loop().time()
+        for future, until in self._operations.values():
+            if until <= now:
+                _expire(future)
+        self._expect(min((t for _, t in self._operations.values() if t > now), default=_NEVER))
 
     async def _until(self, future: asyncio.Future[Any], timeout: float | None) -> Any:
         time = self.timeout if timeout is None else timeout
-        if time == float("inf"):
+        if time == _NEVER:
             return await future
         timer = self._running_loop().call_later(time, _expire, future)
         try:
@@ -499,17 +527,17 @@ class Client:
         with contextlib.suppress(MqttError):  # out of use after fork()
             while items := self._core.take_items_or_arm(_BATCH):
                 for item in items:
-                    self._take(item)
+                    if item[0] == "done":
+                        if (operation := self._operations.get(item[1])) is not None:
+                            _settle(operation[0], item[2], item[3])
+                    else:
+                        self._take(item)
             for stream in list(self._streams):
                 stream._wake()
 
     def _take(self, item: tuple[Any, ...]) -> None:
         kind = item[0]
-        if kind == "done":
-            future = self._operations.pop(item[1], None)
-            if future is not None:
-                _settle(future, item[2], item[3])
-        elif kind == "connected":
+        if kind == "connected":
             self._said = item[1]
             for connecting in self._connecting:
                 _settle(connecting, item[1], None)
