@@ -1,11 +1,13 @@
 //! Where the host program decides and watches.
 
-use bytes::Bytes;
 use core::fmt::Debug;
 use core::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use libmqtt_codec::{Publish, Reason, Subscription, Version};
+
+use crate::Identity;
 
 /// Names a question that a hook answered with [`Verdict::Later`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -16,12 +18,14 @@ pub struct Ticket(pub u64);
 pub struct ClientInfo {
     /// The Client Identifier, assigned or given.
     pub client_id: Box<str>,
-    /// The User Name of its CONNECT.
+    /// The User Name of its CONNECT, or of its certificate: see [`Identity::user_name`].
     pub user_name: Option<Box<str>>,
     /// The version it speaks.
     pub version: Version,
     /// Its address; none for a client in the same process.
     pub peer: Option<SocketAddr>,
+    /// Its certificate, if it has shown one.
+    pub identity: Option<Arc<Identity>>,
 }
 
 /// What a hook decides.

@@ -13,6 +13,7 @@
 pub mod broker;
 pub mod client;
 mod hooks;
+mod identity;
 mod message;
 mod random;
 pub mod session;
@@ -21,6 +22,7 @@ mod timer;
 pub mod topic;
 
 pub use hooks::{Authenticate, ClientInfo, Hooks, NoHooks, Rights, Step, Ticket, Verdict};
+pub use identity::{Identity, UserName};
 pub use libmqtt_codec as codec;
 pub use message::{Message, MessageError};
 pub use time::{Instant, UnixTime};

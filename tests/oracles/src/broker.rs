@@ -199,7 +199,7 @@ impl<'a> World<'a> {
     }
 
     fn open(&mut self, shard: usize, peer: Option<SocketAddr>) -> usize {
-        let link = self.shards[shard].handle_accept(self.now, LinkInfo { peer });
+        let link = self.shards[shard].handle_accept(self.now, LinkInfo { peer, identity: None });
         self.ends.push(End {
             at: Some((shard, link)),
             sent: Vec::new(),

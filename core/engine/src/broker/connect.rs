@@ -10,7 +10,7 @@ use super::auth::sayable;
 use super::link::{Extras, Question, State, Waiting};
 use super::session::Session;
 use super::shard::{Next, Timer};
-use super::{BrokerOutput, LinkId, Moved, Shard, ShardId};
+use super::{BrokerOutput, LinkId, LinkInfo, Moved, Shard, ShardId};
 use crate::session::AliasOut;
 use crate::{Authenticate, ClientInfo, Instant, Step, Verdict};
 
@@ -51,7 +51,7 @@ impl Shard {
         found.version = connect.version;
         found.state = State::Authenticating;
         found.packet_max = connect.properties.maximum_packet_size().unwrap_or(u32::MAX);
-        let peer = found.info.peer;
+        let LinkInfo { peer, identity } = found.info.clone();
         if let Err((reason, text)) = self.check_connect(&connect) {
             return self.refuse_connect(link, reason, text);
         }
@@ -59,14 +59,25 @@ impl Shard {
             self.tables.stats.logins_failed += 1;
             return self.refuse_connect(link, Reason::ConnectionRateExceeded, "");
         }
+        let user_name = match &identity {
+            Some(identity) if identity.names_user() => {
+                let Some(proven) = identity.proven() else {
+                    let reason = Reason::BadUserNameOrPassword;
+                    return self.refuse_connect(link, reason, "certificate names no user");
+                };
+                Some(proven)
+            }
+            _ => connect.user_name,
+        };
         let client = ClientInfo {
             client_id: match connect.client_id {
                 "" => self.assign_client_id(),
                 client_id => client_id.into(),
             },
-            user_name: connect.user_name.map(Into::into),
+            user_name: user_name.map(Into::into),
             version: connect.version,
             peer,
+            identity,
         };
         if let Some(method) = connect.properties.authentication_method()
             && let Some(found) = self.tables.links.get_mut(link.index, link.generation)

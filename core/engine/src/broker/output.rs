@@ -1,11 +1,13 @@
 //! What goes in and out of a shard.
 
 use core::net::SocketAddr;
+use std::sync::Arc;
 
 use libmqtt_codec::Reason;
 
 use super::PeerBatch;
 use super::limits::Guest;
+use crate::Identity;
 
 /// Names a shard of one broker: 0, 1, 2, ...
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -20,11 +22,13 @@ pub struct LinkId {
     pub generation: u32,
 }
 
-/// What is known of a link when it opens.
+/// What is known of the peer of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LinkInfo {
     /// The peer's address; none within the process.
     pub peer: Option<SocketAddr>,
+    /// What the transport has proven about it.
+    pub identity: Option<Arc<Identity>>,
 }
 
 /// Why a link has closed.

@@ -131,6 +131,15 @@ impl Shard {
         }
     }
 
+    /// Input: more is known of a link's peer, by a handshake or from a proxy. Only what comes
+    /// before its CONNECT counts.
+    pub fn handle_info(&mut self, link: LinkId, info: LinkInfo) {
+        self.reap();
+        if let Some(found) = self.tables.links.get_mut(link.index, link.generation) {
+            found.info = info;
+        }
+    }
+
     /// Input: a link comes from another shard.
     pub fn handle_moved(&mut self, now: Instant, moved: Moved) -> LinkId {
         self.reap();

@@ -225,7 +225,7 @@ impl ShardLoop {
     }
 
     fn open_local(&mut self, now: Instant, key: usize, core: &Core) {
-        let id = self.shard.handle_accept(now, LinkInfo { peer: None });
+        let id = self.shard.handle_accept(now, LinkInfo::default());
         self.links.insert(id, Port::Local(key));
         if let Some(local) = self.locals.clients.get_mut(key) {
             local.link = Some(id);

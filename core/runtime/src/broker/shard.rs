@@ -239,7 +239,7 @@ impl ShardLoop {
         let (poll, shard, links, first_key) =
             (&self.poll, &mut self.shard, &mut self.links, self.first_key);
         self.doors.accept(now, |mut link, peer| {
-            let id = shard.handle_accept(now, LinkInfo { peer: Some(peer) });
+            let id = shard.handle_accept(now, LinkInfo { peer: Some(peer), identity: None });
             match link.register(poll, first_key + id.index as usize) {
                 Ok(()) => links.insert(id, Port::Socket(link)),
                 Err(_) => shard.handle_closed(now, id, Closed::Failed),
