@@ -194,6 +194,54 @@ enum mqtt_status
    */
   MQTT_STATUS_NETWORK_FAILED = -105,
   /*
+   TLS failed.
+   */
+  MQTT_STATUS_TLS_FAILED = -106,
+  /*
+   Certificate has expired or is not valid yet.
+   */
+  MQTT_STATUS_CERTIFICATE_EXPIRED = -107,
+  /*
+   Certificate is for another host.
+   */
+  MQTT_STATUS_CERTIFICATE_FOR_OTHER = -108,
+  /*
+   Issuer of certificate is not trusted.
+   */
+  MQTT_STATUS_CERTIFICATE_UNTRUSTED = -109,
+  /*
+   Certificate is self-signed and not trusted.
+   */
+  MQTT_STATUS_CERTIFICATE_SELF_SIGNED = -110,
+  /*
+   Certificate was revoked.
+   */
+  MQTT_STATUS_CERTIFICATE_REVOKED = -111,
+  /*
+   Certificate is not for this use.
+   */
+  MQTT_STATUS_CERTIFICATE_UNFIT = -112,
+  /*
+   Peer demands a certificate.
+   */
+  MQTT_STATUS_CERTIFICATE_MISSING = -113,
+  /*
+   Peer refuses our certificate.
+   */
+  MQTT_STATUS_CERTIFICATE_REFUSED = -114,
+  /*
+   Certificate is not valid.
+   */
+  MQTT_STATUS_CERTIFICATE_INVALID = -115,
+  /*
+   WebSocket failed.
+   */
+  MQTT_STATUS_WEB_SOCKET_FAILED = -116,
+  /*
+   Proxy failed or refuses.
+   */
+  MQTT_STATUS_PROXY_FAILED = -117,
+  /*
    Not connected.
    */
   MQTT_STATUS_NOT_CONNECTED = -200,
@@ -1090,7 +1138,7 @@ bool mqtt_broker_is_running(const struct mqtt_broker *broker);
 
 /*
  Sets `port_out` to the port of the listener at `place`, counted from 0 in the order in which
- they were added; never 0.
+ they were added; 0 only for a Unix socket.
 
  Returns `MQTT_STATUS_NOT_FOUND` behind the last one. Thread: also in callbacks. Since: 0.1.
  */

@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::io;
 
 use libmqtt_runtime::{
-    Broker, BrokerError, BrokerOptions, Level, Message, MessageError, Stats, Status, conf,
+    Address, Broker, BrokerError, BrokerOptions, Level, Message, MessageError, Stats, Status, conf,
 };
 
 use crate::argument::{Out, borrow, reason, text};
@@ -144,7 +144,7 @@ pub unsafe extern "C" fn mqtt_broker_start(
             hooks: hooks.clone(),
             log: config.log.clone(),
         };
-        let given_up = |address, error: &io::Error| {
+        let given_up = |address: &Address, error: &io::Error| {
             config.log.write(Level::Warn, format_args!("not listening on {address}: {error}"));
         };
         let broker = conf::start(config.listeners.clone(), options, given_up)?;
@@ -190,7 +190,7 @@ pub extern "C" fn mqtt_broker_is_running(broker: *const mqtt_broker) -> bool {
 }
 
 /// Sets `port_out` to the port of the listener at `place`, counted from 0 in the order in which
-/// they were added; never 0.
+/// they were added; 0 only for a Unix socket.
 ///
 /// Returns `MQTT_STATUS_NOT_FOUND` behind the last one. Thread: also in callbacks. Since: 0.1.
 #[unsafe(no_mangle)]
@@ -203,7 +203,8 @@ pub unsafe extern "C" fn mqtt_broker_port(
         // SAFETY: the caller promises.
         let out = unsafe { Out::new(port_out) }?;
         BROKERS.with(broker, |broker| {
-            out.set(broker.addresses().get(place).ok_or(Status::NotFound)?.port());
+            let address = broker.addresses().get(place).ok_or(Status::NotFound)?;
+            out.set(address.ip().map_or(0, |address| address.port()));
             Ok(())
         })
     })

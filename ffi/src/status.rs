@@ -50,6 +50,30 @@ pub enum mqtt_status {
     ListenFailed = -104,
     /// Network operation failed.
     NetworkFailed = -105,
+    /// TLS failed.
+    TlsFailed = -106,
+    /// Certificate has expired or is not valid yet.
+    CertificateExpired = -107,
+    /// Certificate is for another host.
+    CertificateForOther = -108,
+    /// Issuer of certificate is not trusted.
+    CertificateUntrusted = -109,
+    /// Certificate is self-signed and not trusted.
+    CertificateSelfSigned = -110,
+    /// Certificate was revoked.
+    CertificateRevoked = -111,
+    /// Certificate is not for this use.
+    CertificateUnfit = -112,
+    /// Peer demands a certificate.
+    CertificateMissing = -113,
+    /// Peer refuses our certificate.
+    CertificateRefused = -114,
+    /// Certificate is not valid.
+    CertificateInvalid = -115,
+    /// WebSocket failed.
+    WebSocketFailed = -116,
+    /// Proxy failed or refuses.
+    ProxyFailed = -117,
     /// Not connected.
     NotConnected = -200,
     /// Deadline has passed.
@@ -101,6 +125,18 @@ impl From<Status> for mqtt_status {
             Status::Unreachable => mqtt_status::Unreachable,
             Status::ListenFailed => mqtt_status::ListenFailed,
             Status::NetworkFailed => mqtt_status::NetworkFailed,
+            Status::TlsFailed => mqtt_status::TlsFailed,
+            Status::CertificateExpired => mqtt_status::CertificateExpired,
+            Status::CertificateForOther => mqtt_status::CertificateForOther,
+            Status::CertificateUntrusted => mqtt_status::CertificateUntrusted,
+            Status::CertificateSelfSigned => mqtt_status::CertificateSelfSigned,
+            Status::CertificateRevoked => mqtt_status::CertificateRevoked,
+            Status::CertificateUnfit => mqtt_status::CertificateUnfit,
+            Status::CertificateMissing => mqtt_status::CertificateMissing,
+            Status::CertificateRefused => mqtt_status::CertificateRefused,
+            Status::CertificateInvalid => mqtt_status::CertificateInvalid,
+            Status::WebSocketFailed => mqtt_status::WebSocketFailed,
+            Status::ProxyFailed => mqtt_status::ProxyFailed,
             Status::NotConnected => mqtt_status::NotConnected,
             Status::TimedOut => mqtt_status::TimedOut,
             Status::QueueFull => mqtt_status::QueueFull,

@@ -55,7 +55,7 @@ static void errors_are_thrown_with_their_words() {
   CHECK(status_of([] { mqtt::broker_config().load("/nowhere/broker.conf"); }) ==
         MQTT_STATUS_FILE_UNREADABLE);
   CHECK(status_of([] { mqtt::client_config().set("nothing", "1"); }) == MQTT_STATUS_NOT_FOUND);
-  CHECK(status_of([] { mqtt::client{mqtt::client_config("ws://x")}; }) == MQTT_STATUS_BAD_ARGUMENT);
+  CHECK(status_of([] { mqtt::client{mqtt::client_config("http://x")}; }) == MQTT_STATUS_BAD_ARGUMENT);
   mqtt::client client{mqtt::client_config(server())};
   CHECK(status_of([&] { client.publish("a/+", ""); }) == MQTT_STATUS_BAD_TOPIC);
   CHECK(status_of([&] { client.ping(); }) == MQTT_STATUS_NOT_CONNECTED);

@@ -9,9 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError};
 
-use libmqtt_runtime::auth::PolicyError;
 use libmqtt_runtime::conf::{self, Settings};
-use libmqtt_runtime::{Broker, BrokerError, BrokerOptions, Listener, Log};
+use libmqtt_runtime::{Address, Broker, BrokerError, BrokerOptions, Listener, Log};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::args::{Args, Word};
@@ -68,7 +67,7 @@ fn start(
     log: &LogWriter,
     options: impl Fn(Vec<Listener>) -> BrokerOptions,
 ) -> Result<Broker, Failure> {
-    let given_up = |address, error: &io::Error| {
+    let given_up = |address: &Address, error: &io::Error| {
         log.write(Kind::Warning, format_args!("not listening on {address}: {error}"));
     };
     conf::start(settings.listeners()?, options, given_up).map_err(|error| match error {
@@ -162,7 +161,7 @@ fn reload(broker: &Broker, log: &LogWriter) {
         log.write(Kind::Error, format_args!("{}", failure.message));
     }
     // The broker has told the log.
-    let _: Result<(), PolicyError> = broker.reload();
+    let _: Result<(), BrokerError> = broker.reload();
 }
 
 /// Every connection wants a descriptor, and the usual soft limit is 1024.

@@ -9,6 +9,8 @@ use libmqtt_runtime::{Reason, Status, Version};
 pub(crate) const USAGE: u8 = 1;
 /// The connection was lost before everything was done.
 pub(crate) const LOST: u8 = 7;
+/// TLS failed, or a certificate was not accepted.
+pub(crate) const TLS: u8 = 8;
 /// Anything that has no number of its own.
 pub(crate) const OTHER: u8 = 13;
 /// The network does not lead to the server, or it does not listen.
@@ -93,7 +95,21 @@ pub(crate) fn code(status: Status) -> u8 {
         Status::Ok => 0,
         Status::BadArgument | Status::BadTopic | Status::NotInVersion => USAGE,
         Status::ResolveFailed => LOOKUP,
-        Status::ConnectionRefused | Status::Unreachable | Status::NetworkFailed => NETWORK,
+        Status::ConnectionRefused
+        | Status::Unreachable
+        | Status::NetworkFailed
+        | Status::ProxyFailed
+        | Status::WebSocketFailed => NETWORK,
+        Status::TlsFailed
+        | Status::CertificateExpired
+        | Status::CertificateForOther
+        | Status::CertificateUntrusted
+        | Status::CertificateSelfSigned
+        | Status::CertificateRevoked
+        | Status::CertificateUnfit
+        | Status::CertificateMissing
+        | Status::CertificateRefused
+        | Status::CertificateInvalid => TLS,
         Status::ConnectionLost
         | Status::NotConnected
         | Status::Abandoned

@@ -322,7 +322,9 @@ fn failure(server: &Arc<str>, error: &NetworkError) -> Failure {
         }
         NetworkError::Dial(error) => (false, false, Some(error)),
         NetworkError::Failed(error) => (false, true, Some(error)),
-        NetworkError::Reference(_) => (false, false, None),
+        NetworkError::Layer(_) | NetworkError::Tls(_) | NetworkError::Reference(_) => {
+            (false, false, None)
+        }
     };
     Failure {
         code: source.and_then(|error| errno_name(error)).unwrap_or("UNKNOWN").into(),

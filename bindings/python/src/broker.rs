@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use libmqtt_runtime::conf::{self, ConfError, Embedded, Settings};
-use libmqtt_runtime::{Broker as Native, BrokerOptions, HooksFactory, Level, TcpOptions};
+use libmqtt_runtime::{Address, Broker as Native, BrokerOptions, HooksFactory, Level, TcpOptions};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -108,7 +108,7 @@ impl Broker {
             settings.hooks = Some(factory);
         }
         let options = |listeners| BrokerOptions { listeners, ..settings.clone() };
-        let given_up = |address, error: &io::Error| {
+        let given_up = |address: &Address, error: &io::Error| {
             settings.log.write(Level::Warn, format_args!("not listening on {address}: {error}"));
         };
         let listeners = settings.listeners.clone();
@@ -120,6 +120,7 @@ impl Broker {
     #[getter]
     fn addresses(&self) -> PyResult<Vec<(String, u16)>> {
         let addresses = self.native.get()?.addresses().iter();
+        let addresses = addresses.filter_map(Address::ip);
         Ok(addresses.map(|address| (address.ip().to_string(), address.port())).collect())
     }
 

@@ -170,7 +170,7 @@ def test_wrong_options_are_refused(options: dict[str, object], text: str) -> Non
         Client(**options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("server", ["mqtts://host", "ws://host", "", "host:99999", "a b"])
+@pytest.mark.parametrize("server", ["http://host", "ws://host/a b", "", "host:99999", "a b"])
 def test_wrong_servers_are_refused(server: str) -> None:
     with pytest.raises(UsageError):
         Client(server)

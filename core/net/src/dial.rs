@@ -1,15 +1,13 @@
 //! Opening connections.
 
 use std::io;
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use mio::Token;
 use mio::net::TcpStream;
 use socket2::SockRef;
 
-use crate::poll::BOTH;
-use crate::{Link, Poll, TcpOptions};
+use crate::socket::Socket;
+use crate::{Address, Link, Poll, Route, TcpOptions};
 
 /// How long an address may keep the next one waiting.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -18,17 +16,21 @@ const PATIENCE: Duration = Duration::from_secs(2);
 ///
 /// They are tried in turn, IPv6 and IPv4 alternating: the next when the one before has failed, or
 /// has said nothing for two seconds (or its share of the time, if that is less). The last one has
-/// all the time that is left.
+/// all the time that is left. An address that can be reached is the one: if a proxy, TLS or
+/// WebSocket fails there, the dial has failed.
 #[derive(Debug)]
 pub struct Dial {
     /// Those still to be tried, last first.
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
     options: TcpOptions,
+    route: Route,
     key: usize,
     deadline: Instant,
     /// When to give up on `stream`.
     until: Instant,
-    stream: Option<TcpStream>,
+    socket: Option<Socket>,
+    /// Reached; its handshakes are under way.
+    link: Option<Link>,
     failure: io::Error,
 }
 
@@ -37,18 +39,20 @@ pub struct Dial {
 pub enum Dialled {
     /// Ask again when its key is ready, or at [`Dial::until`].
     Pending,
-    /// It is open, and registered under the dial's key.
+    /// It is open, handshakes and all, and registered under the dial's key.
     Open(Link),
     /// No address could be reached; this is what the last one said.
     Failed(io::Error),
 }
 
 impl Dial {
-    /// Will dial `addresses`, registering with the poll under `key`, until `deadline`. Ask
+    /// Will dial `addresses` and go `route` from there, registering with the poll under `key`,
+    /// until `deadline`. Ask
     /// [`Dial::advance`] at once.
     pub fn new(
-        addresses: &[SocketAddr],
+        addresses: &[Address],
         options: TcpOptions,
+        route: Route,
         key: usize,
         deadline: Instant,
     ) -> Dial {
@@ -57,10 +61,12 @@ impl Dial {
         Dial {
             addresses,
             options,
+            route,
             key,
             deadline,
             until: deadline,
-            stream: None,
+            socket: None,
+            link: None,
             failure: io::Error::new(io::ErrorKind::NotFound, "no address to dial"),
         }
     }
@@ -70,14 +76,24 @@ impl Dial {
         self.until
     }
 
-    /// Goes on as far as it can.
-    pub fn advance(&mut self, poll: &Poll, now: Instant) -> Dialled {
+    /// Goes on as far as it can. `buffer` is for its use meanwhile; its length is
+    /// [`Link::BUFFER_MIN`] at least.
+    pub fn advance(&mut self, poll: &Poll, now: Instant, buffer: &mut [u8]) -> Dialled {
         loop {
-            if let Some(stream) = self.stream.take() {
-                match opened(&stream) {
-                    Ok(true) => return Dialled::Open(Link::tcp(stream)),
+            if let Some(link) = self.link.take() {
+                return self.shake(link, now, buffer);
+            }
+            if let Some(socket) = self.socket.take() {
+                match socket.opened() {
+                    Ok(true) => {
+                        self.until = self.deadline;
+                        return match self.route.link(socket) {
+                            Ok(link) => self.shake(link, now, buffer),
+                            Err(error) => Dialled::Failed(error.into()),
+                        };
+                    }
                     Ok(false) if now < self.until => {
-                        self.stream = Some(stream);
+                        self.socket = Some(socket);
                         return Dialled::Pending;
                     }
                     Ok(false) => self.failure = io::ErrorKind::TimedOut.into(),
@@ -93,52 +109,70 @@ impl Dial {
                     io::ErrorKind::NotFound.into(),
                 ));
             };
-            match self.start(poll, address) {
-                Ok(stream) => {
+            match self.start(poll, &address) {
+                Ok(socket) => {
                     let left = self.deadline - now;
                     let share = left / (self.addresses.len() as u32 + 1);
                     let patience =
                         if self.addresses.is_empty() { left } else { share.min(PATIENCE) };
                     self.until = now + patience;
-                    self.stream = Some(stream);
+                    self.socket = Some(socket);
                 }
                 Err(error) => self.failure = error,
             }
         }
     }
 
-    fn start(&self, poll: &Poll, address: SocketAddr) -> io::Result<TcpStream> {
-        let mut stream = TcpStream::connect(address)?;
-        self.options.apply(&SockRef::from(&stream))?;
-        poll.registry().register(&mut stream, Token(self.key), BOTH)?;
-        Ok(stream)
+    fn shake(&mut self, mut link: Link, now: Instant, buffer: &mut [u8]) -> Dialled {
+        match link.shake(buffer) {
+            Ok(true) => Dialled::Open(link),
+            Ok(false) if now < self.deadline => {
+                self.link = Some(link);
+                Dialled::Pending
+            }
+            Ok(false) => Dialled::Failed(io::ErrorKind::TimedOut.into()),
+            Err(error) => Dialled::Failed(error),
+        }
+    }
+
+    fn start(&self, poll: &Poll, address: &Address) -> io::Result<Socket> {
+        let mut socket = match address {
+            Address::Ip(address) => {
+                let stream = TcpStream::connect(*address)?;
+                self.options.apply(&SockRef::from(&stream))?;
+                Socket::Tcp(stream)
+            }
+            address => unix(address)?,
+        };
+        socket.register(poll, self.key)?;
+        Ok(socket)
     }
 }
 
-/// Whether it is open now; what came in the way if it never will be.
-fn opened(stream: &TcpStream) -> io::Result<bool> {
-    if let Some(error) = stream.take_error()? {
-        return Err(error);
-    }
-    match stream.peer_addr() {
-        Ok(_) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotConnected => Ok(false),
-        // What some systems say while the connection is being made.
-        Err(error) if error.raw_os_error() == Some(22) => Ok(false),
-        Err(error) => Err(error),
-    }
+#[cfg(unix)]
+fn unix(address: &Address) -> io::Result<Socket> {
+    let address = crate::unix::address(address)?;
+    let stream = std::os::unix::net::UnixStream::connect_addr(&address)?;
+    stream.set_nonblocking(true)?;
+    Ok(Socket::Unix(mio::net::UnixStream::from_std(stream)))
+}
+
+#[cfg(not(unix))]
+fn unix(_: &Address) -> io::Result<Socket> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The addresses with the families alternating, each in its order, beginning with that of the
 /// first.
-fn alternate(addresses: &[SocketAddr]) -> Vec<SocketAddr> {
-    let v6_first = addresses.first().is_some_and(SocketAddr::is_ipv6);
-    let mut first = addresses.iter().filter(|address| address.is_ipv6() == v6_first);
-    let mut second = addresses.iter().filter(|address| address.is_ipv6() != v6_first);
+fn alternate(addresses: &[Address]) -> Vec<Address> {
+    let is_v6 = |address: &Address| address.ip().is_some_and(|address| address.is_ipv6());
+    let v6_first = addresses.first().is_some_and(is_v6);
+    let mut first = addresses.iter().filter(|&address| is_v6(address) == v6_first);
+    let mut second = addresses.iter().filter(|&address| is_v6(address) != v6_first);
     let mut mixed = Vec::with_capacity(addresses.len());
     while mixed.len() < addresses.len() {
-        mixed.extend(first.next());
-        mixed.extend(second.next());
+        mixed.extend(first.next().cloned());
+        mixed.extend(second.next().cloned());
     }
     mixed
 }
@@ -149,7 +183,7 @@ mod tests {
 
     #[test]
     fn families_alternate_and_keep_their_order() {
-        let parse = |text: &str| text.parse::<SocketAddr>().unwrap();
+        let parse = |text: &str| Address::Ip(text.parse().unwrap());
         let given = ["[::1]:1", "[::2]:1", "[::3]:1", "1.0.0.1:1", "2.0.0.1:1"].map(parse);
         let wanted = ["[::1]:1", "1.0.0.1:1", "[::2]:1", "2.0.0.1:1", "[::3]:1"].map(parse);
         assert_eq!(alternate(&given), wanted);

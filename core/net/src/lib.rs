@@ -8,16 +8,29 @@
 //! that link is then asked in vain, and nothing else happens.
 #![forbid(unsafe_code)]
 
+mod address;
 mod dial;
+mod layered;
 mod link;
 mod listen;
 mod poll;
+mod proxy_header;
 mod resolve;
+mod socket;
 mod tcp;
+pub mod tls;
+mod tunnel;
+#[cfg(unix)]
+mod unix;
+pub mod web;
 
+pub use address::Address;
 pub use dial::{Dial, Dialled};
+pub use layered::{CertificateUser, Facts, LayerError, Route};
 pub use link::Link;
 pub use listen::{Accepted, Acceptor, Listener};
 pub use poll::{Poll, Ready, Waker};
+pub use proxy_header::{ProxyHeader, ProxyHeaderError, ProxyVersions, proxy_header};
 pub use resolve::{ResolveError, Resolver};
 pub use tcp::{KeepAlive, TcpOptions};
+pub use tunnel::{ProxyError, ProxyKind, ProxyServer, ProxyServerError, Tunnel};

@@ -30,14 +30,20 @@ pub use libmqtt_engine::codec::{
     Version,
 };
 pub use libmqtt_engine::{
-    Authenticate, ClientInfo, Hooks, Message, MessageError, NoHooks, Step, Ticket, Verdict,
+    Authenticate, ClientInfo, Hooks, Identity, Message, MessageError, NoHooks, Step, Ticket,
+    Verdict,
 };
-pub use libmqtt_net::{Listener, TcpOptions};
+pub use libmqtt_net::tls;
+pub use libmqtt_net::web;
+pub use libmqtt_net::{
+    Address, CertificateUser, LayerError, Listener, ProxyKind, ProxyServer, ProxyServerError,
+    ProxyVersions, TcpOptions,
+};
 
 use crate::broker::random;
 pub use crate::broker::{Answers, Broker, BrokerError, BrokerOptions, HooksFactory};
 pub use crate::client::{
-    Batch, Client, ClientError, ClientOptions, NetworkError, Server, ServerError,
+    Batch, Client, ClientError, ClientOptions, NetworkError, Scheme, Server, ServerError,
 };
 pub use crate::log::{Level, Log};
 pub use crate::runtime::{OwnLoop, Runtime};

@@ -13,13 +13,14 @@ use std::thread;
 use std::time::Duration;
 
 use libmqtt_engine::Instant;
-use libmqtt_engine::client::Closed;
+use libmqtt_engine::client::{Client as Machine, Closed};
 use libmqtt_locks::{Condvar, Mutex, PoisonError};
-use libmqtt_net::{Dial, Dialled, Link, Poll, ResolveError, Resolver, TcpOptions};
+use libmqtt_net::tls::{TlsClient, TlsClientOptions, Verification};
+use libmqtt_net::{Address, Dial, Dialled, LayerError, Link, Poll, ResolveError, Resolver, Route};
 use slab::Slab;
 
 use crate::client::{
-    Client, ClientError, ClientOptions, Control, Core, Drive, Driver, NetworkError, Server,
+    Client, ClientError, ClientOptions, Control, Core, Drive, Driver, Network, NetworkError, Server,
 };
 use crate::clock::Clock;
 use crate::inbox::Inbox;
@@ -50,7 +51,7 @@ impl Runtime {
 
     /// Starts the thread; what it has to say goes to `log`.
     pub fn with_log(log: Log) -> Result<Runtime, ClientError> {
-        let (mut served, runtime) = Loop::new(false)?;
+        let (mut served, runtime) = Loop::new(false, log.clone())?;
         let when_ended = runtime.shared.ended.clone();
         thread::Builder::new().name("mqtt-clients".into()).spawn(move || {
             served.lane.inbox.own();
@@ -76,8 +77,9 @@ impl Runtime {
     }
 
     /// Has the loop drive this client.
-    pub(crate) fn add(&self, core: Arc<Core>, tcp: TcpOptions) {
-        if let Err(note) = self.shared.lane.inbox.push(Note::Add(core, tcp)) {
+    pub(crate) fn add(&self, core: Arc<Core>, network: Network) {
+        let note = Note::Add(core, Box::new(network));
+        if let Err(note) = self.shared.lane.inbox.push(note) {
             note.give_up();
         }
     }
@@ -103,7 +105,7 @@ pub struct OwnLoop {
 impl OwnLoop {
     /// A loop without clients.
     pub fn new() -> Result<OwnLoop, ClientError> {
-        let (mut served, runtime) = Loop::new(true)?;
+        let (mut served, runtime) = Loop::new(true, Log::default())?;
         served.lane.inbox.own();
         // From now on, what is left in the inbox makes the descriptor readable.
         served.take_inbox();
@@ -202,7 +204,7 @@ impl Drive for Lane {
 }
 
 enum Note {
-    Add(Arc<Core>, TcpOptions),
+    Add(Arc<Core>, Box<Network>),
     Serve(usize),
     /// For the attempt with this number of the client with this key.
     Resolved(usize, u32, Result<Vec<std::net::SocketAddr>, ResolveError>),
@@ -220,14 +222,15 @@ impl Note {
 
 enum Conn {
     None,
-    Resolving,
-    Dialling(Dial),
+    /// With the way from there.
+    Resolving(Box<Route>),
+    Dialling(Box<Dial>),
     Open(Link),
 }
 
 struct Entry {
     core: Arc<Core>,
-    tcp: TcpOptions,
+    network: Box<Network>,
     conn: Conn,
     /// Where the connection leads or is to lead.
     server: Arc<str>,
@@ -241,6 +244,14 @@ struct Entry {
     full: bool,
     /// The engine wants what comes.
     reads: bool,
+}
+
+impl Entry {
+    /// Its socket is full.
+    fn wait_writable(&mut self) {
+        self.full = true;
+        self.core.set_writable(false);
+    }
 }
 
 struct Loop {
@@ -257,12 +268,13 @@ struct Loop {
     notes: Vec<Note>,
     /// Bytes read in this turn.
     bytes: usize,
+    log: Log,
     over: bool,
 }
 
 impl Loop {
     /// A loop and the handle on it, which waits for its thread to end unless it has `ended`.
-    fn new(ended: bool) -> Result<(Loop, Runtime), ClientError> {
+    fn new(ended: bool, log: Log) -> Result<(Loop, Runtime), ClientError> {
         let poll = Poll::new(POLL_BATCH)?;
         let lane = Arc::new(Lane { inbox: Inbox::new(poll.waker(WAKER)?) });
         let clock = Clock::new();
@@ -281,6 +293,7 @@ impl Loop {
             events: VecDeque::new(),
             notes: Vec::new(),
             bytes: 0,
+            log,
             over: false,
         };
         Ok((served, Runtime { shared: Arc::new(handle) }))
@@ -377,10 +390,10 @@ impl Loop {
 
     fn take_note(&mut self, note: Note) {
         match note {
-            Note::Add(core, tcp) => {
+            Note::Add(core, network) => {
                 let key = self.clients.insert(Entry {
                     core: core.clone(),
-                    tcp,
+                    network,
                     conn: Conn::None,
                     server: "".into(),
                     attempt: 0,
@@ -405,6 +418,7 @@ impl Loop {
         entry.listed = false;
         self.advance_dial(now, key);
         self.read(now, key);
+        self.pay(now, key);
         for _ in 0..WRITES_MAX {
             let Some(entry) = self.clients.get(key) else { return };
             let core = entry.core.clone();
@@ -442,7 +456,7 @@ impl Loop {
 
     fn read(&mut self, now: Instant, key: usize) {
         let Some(entry) = self.clients.get_mut(key) else { return };
-        let Conn::Open(link) = &entry.conn else { return };
+        let Conn::Open(link) = &mut entry.conn else { return };
         if !entry.readable || !entry.reads {
             return;
         }
@@ -450,10 +464,32 @@ impl Loop {
             Ok(0) => self.lose(now, key, Closed::Peer, None),
             Ok(count) => {
                 self.bytes += count;
-                entry.readable = count == BUFFER || !Link::SHORT_READ_DRAINS || entry.closing;
+                entry.readable = link.has_more(count == BUFFER) || entry.closing;
+                if link.owes() {
+                    entry.wait_writable();
+                }
                 entry.core.data(now, &self.buffer[..count]);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => entry.readable = false,
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                entry.readable = link.has_more(false);
+                if link.owes() {
+                    entry.wait_writable();
+                }
+            }
+            Err(error) => self.lose(now, key, Closed::Failed, Some(failed(error))),
+        }
+    }
+
+    /// Writes what the layers of a link owe, if there is room again.
+    fn pay(&mut self, now: Instant, key: usize) {
+        let Some(entry) = self.clients.get_mut(key) else { return };
+        let Conn::Open(link) = &mut entry.conn else { return };
+        if entry.full || !link.owes() {
+            return;
+        }
+        match link.write(&[], &mut self.buffer) {
+            Ok(_) if link.owes() => entry.wait_writable(),
+            Ok(_) => {}
             Err(error) => self.lose(now, key, Closed::Failed, Some(failed(error))),
         }
     }
@@ -461,20 +497,21 @@ impl Loop {
     /// Writes what was copied out.
     fn write(&mut self, now: Instant, key: usize, epoch: u32) {
         let Some(entry) = self.clients.get_mut(key) else { return };
-        let Conn::Open(link) = &entry.conn else { return };
-        match link.write(&[&self.out]) {
+        let Conn::Open(link) = &mut entry.conn else { return };
+        match link.write(&[&self.out], &mut self.buffer) {
             Ok(count) => {
-                if count < self.out.len() {
-                    entry.full = true;
-                    entry.core.set_writable(false);
+                if link.is_full(count < self.out.len()) {
+                    entry.wait_writable();
                 }
                 entry.core.sent(now, epoch, count);
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                entry.full = true;
-                entry.core.set_writable(false);
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => entry.wait_writable(),
+            Err(error) => {
+                // A peer that has closed may have said why before.
+                let told = link.read(&mut self.buffer).err();
+                let told = told.filter(|told| LayerError::of(told).is_some());
+                self.lose(now, key, Closed::Failed, Some(failed(told.unwrap_or(error))));
             }
-            Err(error) => self.lose(now, key, Closed::Failed, Some(failed(error))),
         }
     }
 
@@ -490,31 +527,86 @@ impl Loop {
     fn hang_up(&mut self, key: usize) {
         let Some(entry) = self.clients.get_mut(key) else { return };
         entry.attempt = entry.attempt.wrapping_add(1);
-        if let Conn::Open(link) = core::mem::replace(&mut entry.conn, Conn::None)
-            && !self.out.is_empty()
-        {
+        if let Conn::Open(mut link) = core::mem::replace(&mut entry.conn, Conn::None) {
             // What the socket does not take now is lost, as the engine knows.
-            let _ = link.write(&[&self.out]);
+            if !self.out.is_empty() {
+                let _ = link.write(&[&self.out], &mut self.buffer);
+            }
+            if link.is_layered() {
+                let _ = link.finish();
+            }
         }
     }
 
-    fn dial(&mut self, now: Instant, key: usize, server: Arc<str>) {
+    fn dial(&mut self, now: Instant, key: usize, text: Arc<str>) {
         let Some(entry) = self.clients.get_mut(key) else { return };
         entry.attempt = entry.attempt.wrapping_add(1);
-        entry.server = server.clone();
-        entry.conn = Conn::Resolving;
-        match server.parse::<Server>() {
-            Ok(server) => {
-                let (attempt, lane) = (entry.attempt, self.lane.clone());
-                self.resolver.resolve(&server.host, server.port, move |found| {
-                    // A loop that has ended wants no answer.
-                    drop(lane.inbox.push(Note::Resolved(key, attempt, found)));
-                });
-            }
+        // A reference of a server may leave out how to reach the other: as itself, then.
+        let listed =
+            |machine: &Machine| machine.config().servers.iter().any(|server| **server == *text);
+        let server = match entry.server.parse() {
+            Ok(before) if !entry.core.look(listed) => Server::like(&text, &before),
+            _ => text.parse::<Server>(),
+        };
+        entry.server = match &server {
+            Ok(server) => server.to_string().into(),
+            Err(_) => text,
+        };
+        let server = match server {
+            Ok(server) => server,
             Err(error) => {
-                self.lose(now, key, Closed::Failed, Some(NetworkError::Reference(error)));
+                let failure = NetworkError::Reference(error);
+                return self.lose(now, key, Closed::Failed, Some(failure));
             }
+        };
+        if let Err(failure) = self.prepare_tls(key, &server) {
+            return self.lose(now, key, Closed::Failed, Some(failure));
         }
+        let Some(entry) = self.clients.get_mut(key) else { return };
+        let route = entry.network.route(&server);
+        if let Some(address) = server.unix_address() {
+            return self.dial_at(key, &[address], route);
+        }
+        let (host, port) = match &route.proxy {
+            Some((proxy, ..)) => (proxy.host.clone(), proxy.port),
+            None => (server.host.to_string(), server.port),
+        };
+        entry.conn = Conn::Resolving(Box::new(route));
+        let (attempt, lane) = (entry.attempt, self.lane.clone());
+        self.resolver.resolve(&host, port, move |found| {
+            // A loop that has ended wants no answer.
+            drop(lane.inbox.push(Note::Resolved(key, attempt, found)));
+        });
+    }
+
+    /// Sees to it that there is TLS for a server that wants it, with files as they are now, and
+    /// says aloud what is not checked.
+    fn prepare_tls(&mut self, key: usize, server: &Server) -> Result<(), NetworkError> {
+        let Some(entry) = self.clients.get_mut(key) else { return Ok(()) };
+        if !server.scheme.is_secure() {
+            return Ok(());
+        }
+        let tls = match &entry.network.tls {
+            Some(tls) => tls,
+            None => {
+                let tls = TlsClient::new(TlsClientOptions::default()).map_err(NetworkError::Tls)?;
+                entry.network.tls.insert(tls)
+            }
+        };
+        if let Some(Err(error)) = tls.reload_if_changed() {
+            self.log
+                .write(Level::Error, format_args!("{error}; what was read before stays in force"));
+        }
+        let what = match tls.options().verification {
+            Verification::Full => return Ok(()),
+            Verification::AnyHostName => "whom the certificate is for",
+            Verification::Nothing => "the certificate",
+        };
+        self.log.write(
+            Level::Warn,
+            format_args!("connecting to {server} WITHOUT checking {what}: anyone can pose as it"),
+        );
+        Ok(())
     }
 
     fn resolved(
@@ -524,15 +616,16 @@ impl Loop {
         found: Result<Vec<std::net::SocketAddr>, ResolveError>,
     ) {
         let Some(entry) = self.clients.get_mut(key) else { return };
-        if entry.attempt != attempt || !matches!(entry.conn, Conn::Resolving) {
+        if entry.attempt != attempt {
             return;
         }
+        let Conn::Resolving(route) = core::mem::replace(&mut entry.conn, Conn::None) else {
+            return;
+        };
         match found {
             Ok(addresses) => {
-                let patience = entry.core.look(|machine| machine.config().connect_timeout);
-                let deadline = std::time::Instant::now() + patience;
-                entry.conn = Conn::Dialling(Dial::new(&addresses, entry.tcp, key + 1, deadline));
-                self.list(key);
+                let addresses: Vec<Address> = addresses.into_iter().map(Address::Ip).collect();
+                self.dial_at(key, &addresses, *route);
             }
             Err(error) => {
                 let failure = NetworkError::Resolve(Arc::new(error));
@@ -541,10 +634,19 @@ impl Loop {
         }
     }
 
+    fn dial_at(&mut self, key: usize, addresses: &[Address], route: Route) {
+        let Some(entry) = self.clients.get_mut(key) else { return };
+        let patience = entry.core.look(|machine| machine.config().connect_timeout);
+        let deadline = std::time::Instant::now() + patience;
+        let dial = Dial::new(addresses, entry.network.tcp, route, key + 1, deadline);
+        entry.conn = Conn::Dialling(Box::new(dial));
+        self.list(key);
+    }
+
     fn advance_dial(&mut self, now: Instant, key: usize) {
         let Some(entry) = self.clients.get_mut(key) else { return };
         let Conn::Dialling(dial) = &mut entry.conn else { return };
-        match dial.advance(&self.poll, std::time::Instant::now()) {
+        match dial.advance(&self.poll, std::time::Instant::now(), &mut self.buffer) {
             Dialled::Pending => {
                 let until = self.clock.at(dial.until());
                 self.timers.arm(&mut entry.armed, Some(until), key);
@@ -555,7 +657,7 @@ impl Loop {
                 entry.core.opened(now);
             }
             Dialled::Failed(error) => {
-                let failure = NetworkError::Dial(Arc::new(error));
+                let failure = NetworkError::of(error, NetworkError::Dial);
                 self.lose(now, key, Closed::Failed, Some(failure));
             }
         }
@@ -563,5 +665,5 @@ impl Loop {
 }
 
 fn failed(error: io::Error) -> NetworkError {
-    NetworkError::Failed(Arc::new(error))
+    NetworkError::of(error, NetworkError::Failed)
 }

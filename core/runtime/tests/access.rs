@@ -206,7 +206,7 @@ fn files_are_read_again_and_a_bad_one_changes_nothing() {
     Bare::connect_as(&broker, user("d", "joe", "new"));
     fs::remove_file(&passwords).unwrap();
     fs::remove_file(&acl).unwrap();
-    assert!(matches!(broker.reload(), Err(PolicyError::Passwords { .. })));
+    assert!(matches!(broker.reload(), Err(BrokerError::Policy(PolicyError::Passwords { .. }))));
     check(&["b/1", "end"]);
     Bare::connect_as(&broker, user("d", "joe", "new"));
     assert!(refusal(&broker, connect_packet("e", Version::V5)).contains("NotAuthorized"));

@@ -168,16 +168,16 @@ fn several_listeners_serve_ipv4_and_ipv6() {
     let broker = Broker::start(options).unwrap();
     assert_eq!(broker.addresses().len(), 3);
     for address in broker.addresses() {
-        let mut stream = TcpStream::connect(address).unwrap();
+        let mut stream = TcpStream::connect(address.ip().unwrap()).unwrap();
         stream.write_all(b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x00\x00\x01x").unwrap();
         let mut answer = [0; 4];
         std::io::Read::read_exact(&mut stream, &mut answer).unwrap();
         assert_eq!(answer, [0x20, 2, 0, 0]);
     }
     // A taken address is an error with that address, and nothing stays open.
-    let taken = broker.addresses()[0];
+    let taken = common::address(&broker);
     match Broker::start(BrokerOptions::listening_on(&[taken])) {
-        Err(BrokerError::Listen { address, .. }) => assert_eq!(address, taken),
+        Err(BrokerError::Listen { address, .. }) => assert_eq!(address, taken.into()),
         other => panic!("{other:?}"),
     }
 }

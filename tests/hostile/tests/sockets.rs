@@ -34,7 +34,7 @@ struct Tried {
 #[test]
 fn a_broker_stands_hostile_peers() {
     let broker = start();
-    let address = broker.addresses()[0];
+    let address = broker.addresses()[0].ip().unwrap();
     let over = AtomicBool::new(false);
     let tried = Tried::default();
     let (round_trips, growth) = thread::scope(|scope| {

@@ -132,11 +132,28 @@ impl Shard {
     }
 
     /// Input: more is known of a link's peer, by a handshake or from a proxy. Only what comes
-    /// before its CONNECT counts.
-    pub fn handle_info(&mut self, link: LinkId, info: LinkInfo) {
+    /// before its CONNECT counts. If it is somewhere else than was thought, it has its place among
+    /// the links from there, if there is one left.
+    pub fn handle_info(&mut self, now: Instant, link: LinkId, info: LinkInfo) {
         self.reap();
-        if let Some(found) = self.tables.links.get_mut(link.index, link.generation) {
-            found.info = info;
+        let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
+        let moved = found.info.peer != info.peer;
+        let peer = info.peer;
+        found.info = info;
+        if !moved || found.state == State::Gone {
+            return;
+        }
+        found.guest = None;
+        match self.admit(now, peer) {
+            Ok(guest) => {
+                if let Some(found) = self.tables.links.get_mut(link.index, link.generation) {
+                    found.guest = guest;
+                }
+            }
+            Err(reason) => {
+                self.tables.stats.connections_refused += 1;
+                self.drop_link(link, reason);
+            }
         }
     }
 

@@ -70,7 +70,7 @@ impl Cluster {
     /// Opens a link at the first shard from this address.
     pub(crate) fn open_from(&mut self, version: Version, peer: Option<&str>) -> usize {
         let peer = peer.map(|peer| peer.parse().unwrap());
-        let link = self.shards[0].handle_accept(self.now, LinkInfo { peer });
+        let link = self.shards[0].handle_accept(self.now, LinkInfo { peer, identity: None });
         let at = Some((0, link));
         self.clients.push(Client { at, version: Some(version), ..Client::default() });
         self.clients.len() - 1

@@ -235,6 +235,7 @@ mod tests {
             user_name: user.map(Into::into),
             version: Version::V5,
             peer: None,
+            identity: None,
         }
     }
 

@@ -202,6 +202,10 @@ impl Rights for Both {
 
 impl Hooks for Guarded {
     fn authenticate(&mut self, ticket: Ticket, attempt: &Authenticate<'_>) -> Verdict {
+        if attempt.client.identity.as_ref().is_some_and(|identity| identity.names_user()) {
+            // The certificate has proven who it is.
+            return self.hooks.authenticate(ticket, attempt);
+        }
         match &self.guard.passwords {
             Some((_, gate)) => gate.authenticate(&self.answers, ticket, attempt),
             None if self.guard.anonymous => self.hooks.authenticate(ticket, attempt),

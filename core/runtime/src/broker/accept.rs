@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use libmqtt_engine::Instant;
+use libmqtt_net::tls::TlsConfigError;
 use libmqtt_net::{Accepted, Acceptor, Link, Poll};
 
 use crate::log::{Level, Log};
@@ -13,6 +14,9 @@ use crate::log::{Level, Log};
 const BATCH: usize = 128;
 /// The first rest when descriptors run out, and the longest.
 const REST: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+
+/// How often to look whether files of TLS have changed, while somebody connects.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A listener that rests when the system has no descriptors left: connections then wait in its
 /// backlog, and those that are open are served on.
@@ -23,6 +27,31 @@ struct Door {
     /// No attempt before this.
     rests_until: Option<Instant>,
     rest: Duration,
+    /// No look at the files of its TLS before this.
+    next_look: Instant,
+}
+
+impl Door {
+    /// Reads the files of its TLS again if they have changed. Only who comes from now on needs
+    /// them, so nobody has to watch them meanwhile.
+    fn look(&mut self, now: Instant, log: &Log) {
+        let Some(tls) = self.acceptor.tls().filter(|_| now >= self.next_look) else { return };
+        self.next_look = now + LOOK_EVERY;
+        if let Some(reloaded) = tls.reload_if_changed() {
+            tell_reloaded(log, &reloaded);
+        }
+    }
+}
+
+/// Tells the log what came of reading certificates again.
+pub(super) fn tell_reloaded(log: &Log, reloaded: &Result<(), TlsConfigError>) {
+    match reloaded {
+        Ok(()) => log.write(Level::Info, format_args!("certificates read again")),
+        Err(error) => log.write(
+            Level::Error,
+            format_args!("{error}; the certificates read before stay in force"),
+        ),
+    }
 }
 
 /// The listeners of a shard, registered under the keys from 1 on.
@@ -36,7 +65,13 @@ impl Doors {
         for (number, acceptor) in acceptors.iter_mut().enumerate() {
             acceptor.register(poll, number + 1)?;
         }
-        let door = |acceptor| Door { acceptor, ready: true, rests_until: None, rest: REST.0 };
+        let door = |acceptor| Door {
+            acceptor,
+            ready: true,
+            rests_until: None,
+            rest: REST.0,
+            next_look: Instant::default(),
+        };
         Ok(Doors { doors: acceptors.into_iter().map(door).collect(), log })
     }
 
@@ -61,7 +96,7 @@ impl Doors {
     }
 
     /// Lets in who is there, so many at a time.
-    pub(super) fn accept(&mut self, now: Instant, mut enter: impl FnMut(Link, SocketAddr)) {
+    pub(super) fn accept(&mut self, now: Instant, mut enter: impl FnMut(Link, Option<SocketAddr>)) {
         for door in &mut self.doors {
             if door.rests_until.is_some_and(|until| until <= now) {
                 door.rests_until = None;
@@ -69,6 +104,7 @@ impl Doors {
             if !door.ready || door.rests_until.is_some() {
                 continue;
             }
+            door.look(now, &self.log);
             for _ in 0..BATCH {
                 match door.acceptor.accept() {
                     Accepted::Link(link, peer) => {

@@ -36,6 +36,19 @@ impl Slot {
     pub(super) fn wants_read(&self) -> bool {
         self.readable && !self.listed && !self.paused
     }
+
+    /// Whether the layers of its link have something to write themselves.
+    pub(super) fn owes(&self) -> bool {
+        matches!(&self.port, Port::Socket(link) if link.owes())
+    }
+
+    /// Whether to wait for room, after a write that was `short` or not.
+    pub(super) fn is_full(&self, short: bool) -> bool {
+        match &self.port {
+            Port::Socket(link) => link.is_full(short),
+            Port::Local(_) => short,
+        }
+    }
 }
 
 /// Transports by [`LinkId`], whose indices the shard keeps small.

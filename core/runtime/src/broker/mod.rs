@@ -2,12 +2,12 @@
 
 mod accept;
 mod bus;
+mod facts;
 mod links;
 mod local;
 mod options;
 mod shard;
 
-use core::net::SocketAddr;
 use core::time::Duration;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,9 +18,10 @@ use libmqtt_engine::broker::{Shard, ShardId, Shared, Stats};
 use libmqtt_engine::codec::Reason;
 use libmqtt_engine::{Hooks, Message, NoHooks, Ticket, Verdict};
 use libmqtt_locks::{Mutex, PoisonError};
-use libmqtt_net::{Acceptor, Poll};
+use libmqtt_net::tls::TlsServer;
+use libmqtt_net::{Acceptor, Address, Listener, Poll};
 
-use crate::auth::{Guard, Guarded, PolicyError};
+use crate::auth::{Guard, Guarded};
 use crate::client::{Client, ClientOptions, Core};
 use crate::clock::Clock;
 use crate::inbox::Inbox;
@@ -35,13 +36,18 @@ const POLL_BATCH: usize = 1024;
 /// How long the threads may take to end after their deadline: they are cut off in between only
 /// by hooks that block, which hooks must not.
 const GRACE: Duration = Duration::from_secs(1);
+/// A frame of WebSocket may have several packets, so it may be so large however small these must be.
+const FRAME_MAX_LEAST: u64 = 64 * 1024;
 
 /// A broker that runs: one thread per shard, until it is stopped or dropped.
 ///
 /// Every method may be called from any thread, also inside hooks.
 pub struct Broker {
     bus: Arc<Bus>,
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
+    /// Of each, what its URLs begin with.
+    schemes: Vec<&'static str>,
+    tls: Vec<TlsServer>,
     guard: Arc<Guard>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -56,15 +62,22 @@ impl Broker {
         if !(1..=128).contains(&shards) {
             return Err(BrokerError::Shards(shards));
         }
-        let local = options.listeners.iter().all(|listener| listener.address.ip().is_loopback());
+        let is_local = |address: &Address| address.ip().is_none_or(|ip| ip.ip().is_loopback());
+        let local = options.listeners.iter().all(|listener| is_local(&listener.address));
         let guard = Arc::new(Guard::open(&options.policy, local)?);
         let mut acceptors: Vec<Vec<Acceptor>> = (0..shards).map(|_| Vec::new()).collect();
         let mut addresses = Vec::new();
         for (number, listener) in options.listeners.iter().enumerate() {
-            let address = listener.address;
-            let acceptor = Acceptor::open(listener)
-                .map_err(|source| BrokerError::Listen { address, source })?;
-            addresses.push(acceptor.address());
+            let mut listener = listener.clone();
+            if let Some(web_socket) = &mut listener.web_socket {
+                let packet_max = u64::from(options.config.maximum_packet_size);
+                web_socket.frame_max.get_or_insert(packet_max.max(FRAME_MAX_LEAST));
+            }
+            let acceptor = Acceptor::open(&listener).map_err(|source| {
+                let address = listener.address.clone();
+                BrokerError::Listen { address, source }
+            })?;
+            addresses.push(acceptor.address().clone());
             acceptors[number % usize::from(shards)].push(acceptor);
         }
         let mut polls = Vec::new();
@@ -76,7 +89,10 @@ impl Broker {
         }
         let shared = Shared::new(options.config, shards, random()?);
         let bus = Arc::new(Bus::new(shared, Clock::new(), options.log, inboxes));
-        let broker = Broker { bus, addresses, guard, threads: Mutex::new(Vec::new()) };
+        let schemes = options.listeners.iter().map(Listener::scheme).collect();
+        let tls = options.listeners.iter().filter_map(|listener| listener.tls.clone()).collect();
+        let threads = Mutex::new(Vec::new());
+        let broker = Broker { bus, addresses, schemes, tls, guard, threads };
         // From here on, dropping the broker stops the threads that have started.
         for (which, (poll, acceptors)) in
             (0..shards).map(ShardId).zip(polls.into_iter().zip(acceptors))
@@ -139,13 +155,23 @@ impl Broker {
     }
 
     /// Where it listens, in the order of the options; port 0 has become the real one.
-    pub fn addresses(&self) -> &[SocketAddr] {
+    pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
 
-    /// The port of the first listener; none without listeners.
+    /// The same as URLs that clients take: `mqtts://127.0.0.1:8883`, `unix:/run/mqtt.sock`. One
+    /// of WebSocket has no path.
+    pub fn urls(&self) -> Vec<String> {
+        let url = |(scheme, address): (&&str, &Address)| match address {
+            Address::Ip(address) => format!("{scheme}://{address}"),
+            address => format!("{scheme}:{address}"),
+        };
+        self.schemes.iter().zip(&self.addresses).map(url).collect()
+    }
+
+    /// The port of the first listener that has one; none without any.
     pub fn port(&self) -> Option<u16> {
-        self.addresses().first().map(SocketAddr::port)
+        self.addresses().iter().find_map(Address::ip).map(|address| address.port())
     }
 
     /// Publishes as the host program: no hook is asked, messages of one thread keep their order.
@@ -177,14 +203,20 @@ impl Broker {
         self.bus.disconnect(client_id, reason);
     }
 
-    /// Reads the files of the policy again, on the calling thread. Passwords count for the next
-    /// CONNECT; access rights count at once, also for clients that are connected.
+    /// Reads the files of the policy and of TLS again, on the calling thread. Passwords and
+    /// certificates count for connections to come; access rights count at once, also for clients
+    /// that are connected.
     ///
     /// `Err`: a file is of no use. What was read before stays in force in its place, which the log
-    /// says too; the other file counts.
-    pub fn reload(&self) -> Result<(), PolicyError> {
-        let result = self.guard.reload(&self.bus.log);
+    /// says too; the other files count.
+    pub fn reload(&self) -> Result<(), BrokerError> {
+        let mut result = self.guard.reload(&self.bus.log).map_err(BrokerError::from);
         self.bus.rights_changed();
+        for tls in &self.tls {
+            let reloaded = tls.reload();
+            accept::tell_reloaded(&self.bus.log, &reloaded);
+            result = result.and(reloaded.map_err(BrokerError::from));
+        }
         result
     }
 

@@ -7,10 +7,12 @@ use std::sync::Arc;
 
 use libmqtt_engine::Hooks;
 use libmqtt_engine::broker::BrokerConfig;
-use libmqtt_net::Listener;
+use libmqtt_net::tls::TlsConfigError;
+use libmqtt_net::{Address, Listener};
 
 use super::Answers;
 use crate::auth::{Policy, PolicyError};
+use crate::client::tls_config_status;
 use crate::{Log, Status};
 
 /// Makes the hooks of each shard, on the thread that starts the broker. Each shard's hooks are
@@ -81,13 +83,16 @@ pub enum BrokerError {
     #[error("cannot listen on {address}")]
     Listen {
         /// The address asked for.
-        address: SocketAddr,
+        address: Address,
         /// What the system says.
         source: io::Error,
     },
     /// A file that the policy names cannot be used.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// Files that a listener's TLS names cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsConfigError),
     /// The number of shards is not between 1 and 128.
     #[error("number of shards {0} is not between 1 and 128")]
     Shards(u16),
@@ -108,6 +113,7 @@ impl BrokerError {
         match self {
             BrokerError::Listen { .. } => Status::ListenFailed,
             BrokerError::Policy(error) => error.status(),
+            BrokerError::Tls(error) => tls_config_status(error),
             BrokerError::Shards(_) => Status::BadArgument,
             BrokerError::System(_) => Status::SystemRefused,
             BrokerError::Busy => Status::QueueFull,

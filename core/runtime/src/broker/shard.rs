@@ -17,8 +17,10 @@ use libmqtt_net::{Link, Poll};
 
 use super::accept::Doors;
 use super::bus::{Bus, Note};
+use super::facts::{Place, info};
 use super::links::{Links, Port};
 use super::local::Locals;
+use crate::log::Level;
 
 /// The key of the inbox's waker; those of the listeners follow, then those of the links.
 pub(super) const WAKER: usize = 0;
@@ -31,6 +33,8 @@ const FRESH_READ: usize = 4 * 1024;
 const TURN_READS: usize = 4 * BUFFER;
 /// Bytes written to one link in one turn.
 const TURN_WRITES: usize = 16 * BUFFER;
+/// What a step of a handshake counts as in bytes: some are as much work.
+const HANDSHAKE: usize = BUFFER / 2;
 /// Reads at most to empty a socket before it is closed.
 const LAST_READS: usize = 16;
 /// How long to wait before looking whether a congested shard has caught up.
@@ -239,7 +243,7 @@ impl ShardLoop {
         let (poll, shard, links, first_key) =
             (&self.poll, &mut self.shard, &mut self.links, self.first_key);
         self.doors.accept(now, |mut link, peer| {
-            let id = shard.handle_accept(now, LinkInfo { peer: Some(peer), identity: None });
+            let id = shard.handle_accept(now, LinkInfo { peer, identity: None });
             match link.register(poll, first_key + id.index as usize) {
                 Ok(()) => links.insert(id, Port::Socket(link)),
                 Err(_) => shard.handle_closed(now, id, Closed::Failed),
@@ -251,7 +255,12 @@ impl ShardLoop {
     fn arrive(&mut self, now: Instant, mut link: Link, moved: Moved) {
         let id = self.shard.handle_moved(now, moved);
         let registered = link.register(&self.poll, self.first_key + id.index as usize);
+        let owes = link.owes();
         self.links.insert(id, Port::Socket(link));
+        if let Some(slot) = self.links.get(id) {
+            // What it owes is written when its new poll says that there is room.
+            slot.full = owes;
+        }
         if registered.is_err() {
             self.lose(now, id, Closed::Failed);
         }
@@ -279,22 +288,43 @@ impl ShardLoop {
             return 0;
         }
         slot.fresh = slot.fresh && !self.shard.is_let_in(id);
-        let most = if slot.fresh { FRESH_READ } else { BUFFER };
-        let Port::Socket(link) = &slot.port else { return 0 };
+        let Port::Socket(link) = &mut slot.port else { return 0 };
+        // Layers must have room for a whole record; the shard's own bounds hold behind them.
+        let most = if slot.fresh && !link.is_layered() { FRESH_READ } else { BUFFER };
         match link.read(&mut self.buffer[..most]) {
             Ok(0) => self.lose(now, id, Closed::Peer),
             Ok(count) => {
-                if count < most && Link::SHORT_READ_DRAINS && !slot.closing {
-                    slot.readable = false;
-                } else {
+                slot.full |= link.owes();
+                if link.has_more(count == most) || slot.closing {
                     slot.listed = true;
                     self.to_read.push_back(id);
+                } else {
+                    slot.readable = false;
+                }
+                if let Some(facts) = link.take_facts() {
+                    self.shard.handle_info(now, id, info(link, *facts));
                 }
                 self.shard.handle_data(now, id, &self.buffer[..count]);
                 return count;
             }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => slot.readable = false,
-            Err(_) => self.lose(now, id, Closed::Failed),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                slot.full |= link.owes();
+                slot.readable = link.has_more(false);
+                if slot.readable {
+                    slot.listed = true;
+                    self.to_read.push_back(id);
+                }
+                return if link.is_open() { 0 } else { HANDSHAKE };
+            }
+            Err(error) => {
+                if !link.is_open() {
+                    let from = Place(link.peer());
+                    let line = format_args!("connection from {from} failed: {error}");
+                    self.bus.log.write(Level::Info, line);
+                }
+                self.lose(now, id, Closed::Failed);
+                return HANDSHAKE;
+            }
         }
         0
     }
@@ -367,15 +397,15 @@ impl ShardLoop {
         loop {
             let outgoing = self.shard.outgoing(id);
             let wanted = outgoing.len();
-            if wanted == 0 {
+            if wanted == 0 && !slot.owes() {
                 return;
             }
             if budget == 0 {
                 self.write_later.push(id);
                 return;
             }
-            let written = match &slot.port {
-                Port::Socket(link) => link.write(&outgoing.pieces),
+            let written = match &mut slot.port {
+                Port::Socket(link) => link.write(&outgoing.pieces, &mut self.buffer),
                 Port::Local(key) if self.locals.deliver(now, *key, &outgoing.pieces) => Ok(wanted),
                 Port::Local(_) => Ok(0),
             };
@@ -386,7 +416,7 @@ impl ShardLoop {
             };
             self.shard.handle_sent(now, id, count);
             budget = budget.saturating_sub(count);
-            if count < wanted {
+            if slot.is_full(count < wanted) {
                 slot.full = true;
                 return;
             }
@@ -407,7 +437,7 @@ impl ShardLoop {
     /// Writes a link's last bytes, as far as they go at once, and closes it.
     fn close(&mut self, now: Instant, id: LinkId, reason: Reason) {
         let Some(slot) = self.links.remove(id) else { return };
-        let link = match slot.port {
+        let mut link = match slot.port {
             Port::Socket(link) => link,
             Port::Local(key) => {
                 let outgoing = self.shard.outgoing(id);
@@ -421,14 +451,14 @@ impl ShardLoop {
             if wanted == 0 {
                 break;
             }
-            let Ok(count) = link.write(&outgoing.pieces) else { break };
+            let Ok(count) = link.write(&outgoing.pieces, &mut self.buffer) else { break };
             self.shard.handle_sent(now, id, count);
             wrote = true;
-            if count < wanted {
+            if link.is_full(count < wanted) {
                 break;
             }
         }
-        if wrote && reason != Reason::Success {
+        if (wrote && reason != Reason::Success) || link.is_layered() {
             // Closing a socket with bytes unread resets it, which may cost the peer our last.
             let _ = link.finish();
             for _ in 0..LAST_READS {

@@ -365,9 +365,10 @@ impl Core {
         match self.wait(number, timeout)? {
             Answer::Connected(connected) => Ok(*connected),
             Answer::Ended(cause) => Err(match (&cause, self.failure()) {
-                (Cause::Unreachable | Cause::ConnectTimeout, Some((server, error))) => {
-                    ClientError::Unreachable(server, error)
-                }
+                (
+                    Cause::Unreachable | Cause::ConnectTimeout | Cause::Failed,
+                    Some((server, error)),
+                ) => ClientError::Unreachable(server, error),
                 _ => ClientError::NotConnected(cause),
             }),
             Answer::Done(outcome) => Err(ClientError::Failed(outcome)),

@@ -8,7 +8,9 @@ use libmqtt_engine::client::{
     PublishError, RequestError, SubscribeError,
 };
 use libmqtt_engine::codec::Reason;
-use libmqtt_net::ResolveError;
+use libmqtt_net::tls::{SourceError, TlsConfigError, TlsError};
+use libmqtt_net::web::WebSocketError;
+use libmqtt_net::{LayerError, ResolveError};
 
 use super::ServerError;
 use crate::Status;
@@ -19,6 +21,12 @@ pub enum ClientError {
     /// The text of a server names none.
     #[error("server '{0}' cannot be used")]
     Server(Box<str>, #[source] ServerError),
+    /// Its TLS cannot be set up: the system's roots are of no use.
+    #[error(transparent)]
+    Tls(#[from] TlsConfigError),
+    /// Its WebSocket requests cannot be made.
+    #[error(transparent)]
+    WebSocket(#[from] WebSocketError),
     /// It cannot connect like that.
     #[error(transparent)]
     Connect(#[from] ConnectError),
@@ -81,6 +89,12 @@ pub enum NetworkError {
     /// The connection has failed.
     #[error("connection failed")]
     Failed(#[source] Arc<io::Error>),
+    /// TLS, WebSocket or the proxy has failed.
+    #[error(transparent)]
+    Layer(LayerError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(TlsConfigError),
     /// The server referred to another one in words that name none.
     #[error("server reference names no server")]
     Reference(#[source] ServerError),
@@ -93,6 +107,8 @@ impl ClientError {
             ClientError::Server(..) | ClientError::Connect(_) | ClientError::Disconnect(_) => {
                 Status::BadArgument
             }
+            ClientError::Tls(error) => tls_config_status(error),
+            ClientError::WebSocket(_) => Status::BadArgument,
             ClientError::Publish(error) => publish_status(*error),
             ClientError::Subscribe(error) => subscribe_status(*error),
             ClientError::Acknowledge(_) | ClientError::Authenticate(_) => Status::BadState,
@@ -125,11 +141,21 @@ impl ClientError {
 }
 
 impl NetworkError {
+    /// What an error of a link is: what `other` says, unless a layer of it has failed.
+    pub(crate) fn of(error: io::Error, other: fn(Arc<io::Error>) -> NetworkError) -> NetworkError {
+        match LayerError::of(&error) {
+            Some(error) => NetworkError::Layer(error.clone()),
+            None => other(Arc::new(error)),
+        }
+    }
+
     /// Its stable number.
     pub fn status(&self) -> Status {
         let error = match self {
             NetworkError::Resolve(_) => return Status::ResolveFailed,
             NetworkError::Reference(_) => return Status::ProtocolViolated,
+            NetworkError::Layer(error) => return layer_status(error),
+            NetworkError::Tls(error) => return tls_config_status(error),
             NetworkError::Dial(error) | NetworkError::Failed(error) => error,
         };
         match error.kind() {
@@ -143,6 +169,43 @@ impl NetworkError {
             | io::ErrorKind::BrokenPipe => Status::ConnectionLost,
             _ => Status::NetworkFailed,
         }
+    }
+}
+
+/// The stable number of what is wrong with a file, or with an option of TLS.
+pub(crate) fn tls_config_status(error: &TlsConfigError) -> Status {
+    match error {
+        TlsConfigError::Source(SourceError::Unreadable { .. }) => Status::FileUnreadable,
+        TlsConfigError::Source(_)
+        | TlsConfigError::Key { .. }
+        | TlsConfigError::Certificate { .. } => Status::FileInvalid,
+        TlsConfigError::NoRoots
+        | TlsConfigError::Cipher(_)
+        | TlsConfigError::NoCipher
+        | TlsConfigError::Other(_) => Status::BadArgument,
+    }
+}
+
+fn layer_status(error: &LayerError) -> Status {
+    match error {
+        LayerError::Tls(error) => match error {
+            TlsError::Expired | TlsError::NotYetValid => Status::CertificateExpired,
+            TlsError::OtherHost => Status::CertificateForOther,
+            TlsError::UnknownIssuer => Status::CertificateUntrusted,
+            TlsError::SelfSigned => Status::CertificateSelfSigned,
+            TlsError::Revoked | TlsError::RevocationUnknown => Status::CertificateRevoked,
+            TlsError::WrongUsage => Status::CertificateUnfit,
+            TlsError::BadCertificate(_) => Status::CertificateInvalid,
+            TlsError::NoCertificate | TlsError::CertificateDemanded => Status::CertificateMissing,
+            TlsError::CertificateRefused(_) => Status::CertificateRefused,
+            TlsError::Incompatible(_)
+            | TlsError::NotTls
+            | TlsError::Alert(_)
+            | TlsError::Other(_) => Status::TlsFailed,
+        },
+        LayerError::WebSocket(_) => Status::WebSocketFailed,
+        LayerError::ProxyHeader(_) | LayerError::Proxy(_) => Status::ProxyFailed,
+        LayerError::Closed => Status::ConnectionLost,
     }
 }
 

@@ -3,6 +3,7 @@
 mod core;
 mod error;
 mod options;
+mod server;
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,8 +17,11 @@ use libmqtt_engine::codec::{Properties, Publish, Reason, Subscription, Version};
 use libmqtt_engine::{Instant, Message};
 
 pub(crate) use self::core::{Control, Core, Drive, Driver};
+pub(crate) use self::error::tls_config_status;
 pub use self::error::{ClientError, NetworkError};
-pub use self::options::{ClientOptions, Server, ServerError};
+pub use self::options::ClientOptions;
+pub(crate) use self::options::Network;
+pub use self::server::{Scheme, Server, ServerError};
 use crate::Runtime;
 
 /// A client, for any thread. Clones are the same client, which closes when the last one goes.
@@ -60,18 +64,17 @@ impl Drop for Handle {
 impl Client {
     /// A client that will dial its servers from the runtime's loop. It does nothing yet.
     pub fn new(runtime: &Runtime, options: ClientOptions) -> Result<Client, ClientError> {
+        let mut servers = options.servers.clone();
+        for server in options.config.servers.iter().filter(|_| options.servers.is_empty()) {
+            let wrong = |error| ClientError::Server(server.clone(), error);
+            servers.push(server.parse().map_err(wrong)?);
+        }
+        let network = Network::new(&options, &servers)?;
         let mut config = options.config;
-        if !options.servers.is_empty() {
-            config.servers = options.servers.iter().map(|s| s.to_string().into()).collect();
-        }
-        for server in &config.servers {
-            if let Err(error) = server.parse::<Server>() {
-                return Err(ClientError::Server(server.clone(), error));
-            }
-        }
+        config.servers = servers.iter().map(|server| server.to_string().into()).collect();
         let seed = crate::random()?;
         let core = Arc::new(Core::new(config, options.events_max, seed, runtime.clock()));
-        runtime.add(core.clone(), options.tcp);
+        runtime.add(core.clone(), network);
         Ok(Client { handle: Arc::new(Handle { core, _runtime: Some(runtime.clone()) }) })
     }
 

@@ -1,92 +1,11 @@
 //! How a client is set up.
 
-use core::fmt;
-use core::str::FromStr;
-
 use libmqtt_engine::client::ClientConfig;
-use libmqtt_net::TcpOptions;
+use libmqtt_net::tls::{TlsClient, TlsClientOptions};
+use libmqtt_net::web::WebSocketClient;
+use libmqtt_net::{ProxyServer, Route, TcpOptions};
 
-/// Where a server is: `mqtt://host:1883`, `host:1883`, `host`, `[::1]:1883`, `::1`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Server {
-    /// A name or an address; IPv6 without brackets.
-    pub host: Box<str>,
-    /// The port; 1883 if the text had none.
-    pub port: u16,
-}
-
-/// Why a text names no server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ServerError {
-    /// There is no host in it.
-    #[error("server has no host")]
-    NoHost,
-    /// Its port is not between 1 and 65535.
-    #[error("port of server is not between 1 and 65535")]
-    Port,
-    /// Only `mqtt` and `tcp` can be dialled.
-    #[error("scheme of server is neither mqtt nor tcp")]
-    Scheme,
-    /// An MQTT server has no path, query, user or fragment.
-    #[error("server has more than host and port")]
-    Excess,
-}
-
-impl Server {
-    /// The server at this host and port.
-    pub fn new(host: &str, port: u16) -> Server {
-        Server { host: host.into(), port }
-    }
-}
-
-impl FromStr for Server {
-    type Err = ServerError;
-
-    fn from_str(text: &str) -> Result<Server, ServerError> {
-        let rest = match text.split_once("://") {
-            Some((scheme, rest)) => {
-                if !["mqtt", "tcp"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
-                    return Err(ServerError::Scheme);
-                }
-                rest.strip_suffix('/').unwrap_or(rest)
-            }
-            None => text,
-        };
-        if rest.contains(['/', '?', '#', '@']) || rest.contains(char::is_whitespace) {
-            return Err(ServerError::Excess);
-        }
-        let (host, port) = if let Some(bracketed) = rest.strip_prefix('[') {
-            let (host, after) = bracketed.split_once(']').ok_or(ServerError::Excess)?;
-            match after.strip_prefix(':') {
-                Some(port) => (host, Some(port)),
-                None if after.is_empty() => (host, None),
-                None => return Err(ServerError::Excess),
-            }
-        } else if rest.matches(':').count() > 1 {
-            (rest, None)
-        } else {
-            rest.split_once(':').map_or((rest, None), |(host, port)| (host, Some(port)))
-        };
-        if host.is_empty() {
-            return Err(ServerError::NoHost);
-        }
-        let port = match port {
-            None => 1883,
-            Some(port) => port.parse().ok().filter(|&port| port != 0).ok_or(ServerError::Port)?,
-        };
-        Ok(Server::new(host, port))
-    }
-}
-
-impl fmt::Display for Server {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
+use super::{ClientError, Scheme, Server, ServerError};
 
 /// What [`Client::new`](super::Client::new) needs to know.
 #[derive(Clone, Debug)]
@@ -98,6 +17,13 @@ pub struct ClientOptions {
     pub servers: Vec<Server>,
     /// Options of its TCP connections.
     pub tcp: TcpOptions,
+    /// TLS, for servers that are reached with `mqtts` or `wss`; none: as by default, which trusts
+    /// whom the system trusts.
+    pub tls: Option<TlsClient>,
+    /// WebSocket, for servers that are reached with `ws` or `wss`.
+    pub web_socket: WebSocketClient,
+    /// A proxy that all servers are reached through.
+    pub proxy: Option<ProxyServer>,
     /// Events that may wait for the program until nothing that has an outcome is begun any more;
     /// messages among them have their own bounds in `config`.
     pub events_max: usize,
@@ -116,37 +42,56 @@ impl From<ClientConfig> for ClientOptions {
             config,
             servers: Vec::new(),
             tcp: TcpOptions::default(),
+            tls: None,
+            web_socket: WebSocketClient::default(),
+            proxy: None,
             events_max: 65_536,
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// How a client's servers are reached.
+#[derive(Clone, Debug)]
+pub(crate) struct Network {
+    pub(crate) tcp: TcpOptions,
+    pub(crate) tls: Option<TlsClient>,
+    pub(crate) web_socket: WebSocketClient,
+    pub(crate) proxy: Option<ProxyServer>,
+}
 
-    #[test]
-    fn servers_are_read_from_text() {
-        let check = |text: &str, wanted: Result<(&str, u16), ServerError>| {
-            assert_eq!(
-                text.parse::<Server>(),
-                wanted.map(|(host, port)| Server::new(host, port)),
-                "{text}"
-            );
+impl Network {
+    /// Looks whether `servers` can be reached like that; the system's roots are read only for
+    /// those that want TLS.
+    pub(crate) fn new(options: &ClientOptions, servers: &[Server]) -> Result<Network, ClientError> {
+        options.web_socket.check()?;
+        let mut network = Network {
+            tcp: options.tcp,
+            tls: options.tls.clone(),
+            web_socket: options.web_socket.clone(),
+            proxy: options.proxy.clone(),
         };
-        check("localhost", Ok(("localhost", 1883)));
-        check("mqtt://localhost:1884", Ok(("localhost", 1884)));
-        check("MQTT://h/", Ok(("h", 1883)));
-        check("tcp://[::1]:7", Ok(("::1", 7)));
-        check("[::1]", Ok(("::1", 1883)));
-        check("::1", Ok(("::1", 1883)));
-        check("mqtts://h", Err(ServerError::Scheme));
-        check("mqtt://user@h", Err(ServerError::Excess));
-        check("mqtt://h/path", Err(ServerError::Excess));
-        check("h:0", Err(ServerError::Port));
-        check("h:65536", Err(ServerError::Port));
-        check("h:", Err(ServerError::Port));
-        check("", Err(ServerError::NoHost));
-        check(":1", Err(ServerError::NoHost));
+        for server in servers {
+            if server.scheme == Scheme::Unix && network.proxy.is_some() {
+                let error = ServerError::UnixThroughProxy;
+                return Err(ClientError::Server(server.to_string().into(), error));
+            }
+            if server.scheme.is_secure() && network.tls.is_none() {
+                network.tls = Some(TlsClient::new(TlsClientOptions::default())?);
+            }
+        }
+        Ok(network)
+    }
+
+    /// The way to a server. TLS, if it wants it, is there.
+    pub(crate) fn route(&self, server: &Server) -> Route {
+        let host = || server.host.to_string();
+        Route {
+            proxy: self.proxy.clone().map(|proxy| (proxy, host(), server.port)),
+            tls: self.tls.clone().filter(|_| server.scheme.is_secure()).map(|tls| (tls, host())),
+            web_socket: server
+                .scheme
+                .is_web_socket()
+                .then(|| (self.web_socket.clone(), server.host_header(), server.path.to_string())),
+        }
     }
 }

@@ -4,21 +4,21 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
 use super::{ConfError, ListenAt, Settings};
-use crate::{Broker, BrokerError, BrokerOptions, Listener};
+use crate::{Address, Broker, BrokerError, BrokerOptions, Listener};
 
 /// Starts a broker. Where IPv6 is only a matter of course (a listener whose `v6_only` is false),
 /// a machine without it is served without it, and `given_up` is told.
 pub fn start(
     mut listeners: Vec<Listener>,
     options: impl Fn(Vec<Listener>) -> BrokerOptions,
-    given_up: impl Fn(SocketAddr, &io::Error),
+    given_up: impl Fn(&Address, &io::Error),
 ) -> Result<Broker, BrokerError> {
     loop {
         match Broker::start(options(listeners.clone())) {
             Err(BrokerError::Listen { address, source })
-                if without_ipv6(&mut listeners, address, &source) =>
+                if without_ipv6(&mut listeners, &address, &source) =>
             {
-                given_up(address, &source);
+                given_up(&address, &source);
             }
             result => return result,
         }
@@ -26,19 +26,22 @@ pub fn start(
 }
 
 /// Gives up the IPv6 address if nobody asked for it by name and the machine has none.
-fn without_ipv6(listeners: &mut Vec<Listener>, address: SocketAddr, error: &io::Error) -> bool {
+fn without_ipv6(listeners: &mut Vec<Listener>, address: &Address, error: &io::Error) -> bool {
     const NO_FAMILY: i32 = 97;
     let absent =
         matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
             || error.raw_os_error() == Some(NO_FAMILY);
-    let found = listeners.iter().position(|listener| {
-        listener.address == address && address.is_ipv6() && listener.v6_only == Some(false)
-    });
-    let (true, Some(at)) = (absent, found) else { return false };
+    let found = listeners
+        .iter()
+        .position(|listener| listener.address == *address && listener.v6_only == Some(false));
+    let (true, Some(at), Some(address)) = (absent, found, address.ip()) else { return false };
+    if !address.is_ipv6() {
+        return false;
+    }
     if address.ip().is_loopback() {
         listeners.remove(at);
     } else {
-        listeners[at].address.set_ip(Ipv4Addr::UNSPECIFIED.into());
+        listeners[at].address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port())).into();
     }
     true
 }
@@ -140,16 +143,17 @@ mod tests {
         let absent = io::Error::from(io::ErrorKind::AddrNotAvailable);
         let taken = io::Error::from(io::ErrorKind::AddrInUse);
         let mut local = listeners(&Settings::default()).unwrap();
-        let v6: SocketAddr = "[::1]:1883".parse().unwrap();
-        assert!(!without_ipv6(&mut local, v6, &taken));
-        assert!(without_ipv6(&mut local, v6, &absent));
+        let v6 = Address::Ip("[::1]:1883".parse().unwrap());
+        assert!(!without_ipv6(&mut local, &v6, &taken));
+        assert!(without_ipv6(&mut local, &v6, &absent));
         assert_eq!(local.len(), 1);
         let mut open = Vec::new();
         resolve(&ListenAt { port: 1, host: None, v6: None }, &mut open).unwrap();
-        assert!(without_ipv6(&mut open, "[::]:1".parse().unwrap(), &absent));
-        assert_eq!(open[0].address, "0.0.0.0:1".parse().unwrap());
+        let at = |text: &str| Address::Ip(text.parse().unwrap());
+        assert!(without_ipv6(&mut open, &at("[::]:1"), &absent));
+        assert_eq!(open[0].address, at("0.0.0.0:1"));
         let mut named = Vec::new();
         resolve(&ListenAt { port: 1, host: Some("::1".into()), v6: None }, &mut named).unwrap();
-        assert!(!without_ipv6(&mut named, "[::1]:1".parse().unwrap(), &absent));
+        assert!(!without_ipv6(&mut named, &at("[::1]:1"), &absent));
     }
 }

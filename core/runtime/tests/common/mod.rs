@@ -1,6 +1,8 @@
 //! A bare client for tests: packets over a socket, nothing else.
 #![allow(dead_code, unreachable_pub)] // each test program uses its part
 
+pub mod pki;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
@@ -21,6 +23,11 @@ pub fn broker(shards: u16) -> Broker {
 pub fn options(shards: u16) -> BrokerOptions {
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     BrokerOptions { shards: Some(shards), ..BrokerOptions::listening_on(&[address]) }
+}
+
+/// Where its first listener is.
+pub fn address(broker: &Broker) -> SocketAddr {
+    broker.addresses()[0].ip().unwrap()
 }
 
 /// One end of a connection to a broker.
@@ -58,7 +65,7 @@ pub fn publish_packet<'a>(topic: &'a str, payload: &'a [u8], qos: QoS) -> Publis
 impl Bare {
     /// A connection on which nothing was said yet.
     pub fn open(broker: &Broker, version: Version) -> Bare {
-        Bare::open_to(broker.addresses()[0], version)
+        Bare::open_to(address(broker), version)
     }
 
     pub fn open_to(address: SocketAddr, version: Version) -> Bare {
