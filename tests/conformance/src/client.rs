@@ -11,7 +11,7 @@ use libmqtt_engine::codec::{Properties, Publish, QoS, Subscription, Subscription
 use libmqtt_engine::{Instant, Message};
 
 use crate::wire::{Plain, Seen, connack};
-use crate::{Peer, Transport};
+use crate::{Peer, Transport, Wait};
 
 /// A client on virtual time. The server that it connects to is a [`Peer`] that the test scripts,
 /// a new one for every connection. Clones are the same client.
@@ -243,13 +243,13 @@ impl Transport for Link {
         }
     }
 
-    fn receive(&mut self, into: &mut Vec<u8>) {
+    fn receive(&mut self, into: &mut Vec<u8>, _: Wait) {
         if let Some(mut inner) = self.latest() {
             into.append(&mut inner.bytes);
         }
     }
 
-    fn closed(&mut self) -> bool {
+    fn closed(&mut self, _: Wait) -> bool {
         self.latest().is_none_or(|inner| inner.up != self.number)
     }
 

@@ -5,7 +5,8 @@
 //! [`ClientWorld`] is our client in front of a server double that the test scripts.
 //!
 //! With `LIBMQTT_CONFORMANCE_SHARDS=3` in the environment every broker is of three shards, and has
-//! to behave the same.
+//! to behave the same. With `LIBMQTT_CONFORMANCE_BROKER=tcp` it is behind a socket, and with
+//! HOST:PORT there it is anybody's: the program of this crate does that, see its README.
 #![forbid(unsafe_code)]
 
 mod client;
@@ -19,8 +20,8 @@ mod world;
 pub use client::ClientWorld;
 pub use libmqtt_engine::codec::Version;
 pub use peer::Peer;
-pub use transport::Transport;
-pub use world::{Rules, World};
+pub use transport::{Transport, Wait};
+pub use world::{BROKER, NOT_APPLICABLE, Rules, World};
 
 use core::time::Duration;
 

@@ -1,101 +1,24 @@
-//! A broker on virtual time.
+//! A broker's engine on virtual time.
 
 use core::time::Duration;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use libmqtt_engine::broker::{
     BrokerConfig, BrokerOutput, Closed, LinkId, LinkInfo, Shard, ShardId, Shared, Stats,
 };
-use libmqtt_engine::codec::{Publish, Reason, Subscription, Version};
-use libmqtt_engine::{Authenticate, ClientInfo, Hooks, Instant, Message, Ticket, Verdict};
+use libmqtt_engine::codec::Reason;
+use libmqtt_engine::{Instant, Message};
 
-use crate::wire::{Connect, Wire};
-use crate::{Peer, Transport};
+use super::rules::SharedRules;
+use super::{Stage, shards};
+use crate::{Transport, Wait};
 
-type OnAuthenticate = dyn FnMut(&Authenticate<'_>) -> Verdict + Send;
-type OnTopic = dyn FnMut(&str) -> Verdict + Send;
-
-/// What the broker's host program decides, for one test. Everything is allowed at first, but for
-/// enhanced authentication.
-#[derive(Default)]
-pub struct Rules {
-    authenticate: Option<Box<OnAuthenticate>>,
-    publish: Option<Box<OnTopic>>,
-    subscribe: Option<Box<OnTopic>>,
-}
-
-impl Rules {
-    /// Decides CONNECT and AUTH.
-    pub fn authenticate(
-        mut self,
-        rule: impl FnMut(&Authenticate<'_>) -> Verdict + Send + 'static,
-    ) -> Rules {
-        self.authenticate = Some(Box::new(rule));
-        self
-    }
-
-    /// Refuses to publish to this topic.
-    pub fn deny_publish(mut self, topic: &'static str, reason: Reason) -> Rules {
-        self.publish = Some(Box::new(move |asked| deny(asked == topic, reason)));
-        self
-    }
-
-    /// Refuses to subscribe to this filter.
-    pub fn deny_subscribe(mut self, filter: &'static str, reason: Reason) -> Rules {
-        self.subscribe = Some(Box::new(move |asked| deny(asked == filter, reason)));
-        self
-    }
-}
-
-fn deny(denied: bool, reason: Reason) -> Verdict {
-    if denied { Verdict::Deny(reason) } else { Verdict::Allow }
-}
-
-/// The rules, as each shard of one broker asks them.
-struct SharedRules(Arc<Mutex<Rules>>);
-
-impl SharedRules {
-    fn rules(&self) -> std::sync::MutexGuard<'_, Rules> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Hooks for SharedRules {
-    fn authenticate(&mut self, _: Ticket, attempt: &Authenticate<'_>) -> Verdict {
-        match (&mut self.rules().authenticate, attempt.method) {
-            (Some(rule), _) => rule(attempt),
-            (None, None) => Verdict::Allow,
-            (None, Some(_)) => Verdict::Deny(Reason::BadAuthenticationMethod),
-        }
-    }
-
-    fn authorise_publish(&mut self, _: Ticket, _: &ClientInfo, publish: &Publish<'_>) -> Verdict {
-        self.rules().publish.as_mut().map_or(Verdict::Allow, |rule| rule(publish.topic))
-    }
-
-    fn authorise_subscribe(
-        &mut self,
-        _: Ticket,
-        _: &ClientInfo,
-        subscription: &Subscription<'_>,
-    ) -> Verdict {
-        self.rules().subscribe.as_mut().map_or(Verdict::Allow, |rule| rule(subscription.filter))
-    }
-}
-
-/// The variable of the environment that says of how many shards each broker is; 1 without it.
-const SHARDS: &str = "LIBMQTT_CONFORMANCE_SHARDS";
-
-fn shards() -> u16 {
-    std::env::var(SHARDS).map_or(1, |text| text.parse().expect("a number of shards"))
-}
-
-/// A broker, its clock, and the far ends of its links. Clones are the same broker.
+/// A broker on virtual time, and the far ends of its links. Clones are the same broker.
 #[derive(Clone)]
-pub struct World(Rc<RefCell<Inner>>);
+pub(super) struct Virtual(Rc<RefCell<Inner>>);
 
 struct Inner {
     shards: Vec<Shard>,
@@ -116,42 +39,23 @@ struct End {
     closed: bool,
 }
 
-impl Default for World {
-    fn default() -> World {
-        World::new()
-    }
-}
-
-impl World {
-    /// With everything as it comes, but for the `$SYS` topics, which are off.
-    pub fn new() -> World {
-        World::with(|_| {})
-    }
-
-    /// With another configuration.
-    pub fn with(change: impl FnOnce(&mut BrokerConfig)) -> World {
-        World::ruled(Rules::default(), change)
-    }
-
-    /// With rules and another configuration.
-    pub fn ruled(rules: Rules, change: impl FnOnce(&mut BrokerConfig)) -> World {
-        let mut config = BrokerConfig { sys_interval: Duration::ZERO, ..BrokerConfig::default() };
-        change(&mut config);
+impl Virtual {
+    pub(super) fn start(rules: SharedRules, config: BrokerConfig) -> Virtual {
         let now = Instant::from_nanos(1_000_000_000);
-        let rules = Arc::new(Mutex::new(rules));
         let shared = Shared::new(config, shards(), 7);
         let shard = |n: u16| {
-            let hooks = Box::new(SharedRules(rules.clone()));
+            let hooks = Box::new(rules.clone());
             Shard::new(shared.clone(), ShardId(n), hooks, 11 + u64::from(n), now)
         };
         let shards = (0..shards()).map(shard).collect();
         let mut inner = Inner { shards, shared, now, ends: Vec::new(), links: HashMap::new() };
         inner.drain();
-        World(Rc::new(RefCell::new(inner)))
+        Virtual(Rc::new(RefCell::new(inner)))
     }
+}
 
-    /// A connection on which nothing has been sent.
-    pub fn open(&self, version: Version) -> Peer {
+impl Stage for Virtual {
+    fn open(&self) -> Box<dyn Transport> {
         let mut inner = self.0.borrow_mut();
         let (now, number) = (inner.now, inner.ends.len());
         let shard = number % inner.shards.len();
@@ -159,24 +63,10 @@ impl World {
         inner.ends.push(End { shard, link, bytes: Vec::new(), closed: false });
         inner.links.insert((shard, link), number);
         inner.drain();
-        Peer::new(version, Box::new(Link { world: self.clone(), number }))
+        Box::new(Link { world: self.clone(), number })
     }
 
-    /// A client that has connected with Clean Start 1 and nothing else.
-    pub fn connect(&self, version: Version, id: &str) -> Peer {
-        self.connect_with(version, Connect::new(id))
-    }
-
-    /// A client that has connected with this CONNECT, and been accepted.
-    pub fn connect_with(&self, version: Version, connect: impl Wire) -> Peer {
-        let mut peer = self.open(version);
-        peer.send(connect);
-        peer.expect_accepted();
-        peer
-    }
-
-    /// Lets time pass, timers and all.
-    pub fn advance(&self, span: Duration) {
+    fn advance(&self, span: Duration) {
         let mut inner = self.0.borrow_mut();
         let end = inner.now + span;
         for _ in 0..1_000_000 {
@@ -188,33 +78,29 @@ impl World {
         inner.wake(end);
     }
 
-    /// The host program publishes.
-    pub fn publish(&self, message: &Message) {
+    fn publish(&self, message: &Message) {
         let mut inner = self.0.borrow_mut();
         let now = inner.now;
         inner.shards[0].publish(now, message);
         inner.drain();
     }
 
-    /// The host program ends a client's connection.
-    pub fn disconnect(&self, id: &str, reason: Reason) -> bool {
+    fn disconnect(&self, id: &str, reason: Reason) {
         let mut inner = self.0.borrow_mut();
         let now = inner.now;
         let was = inner.shards.iter_mut().any(|shard| shard.disconnect(now, id, reason));
+        assert!(was, "{id} is not connected");
         inner.drain();
-        was
     }
 
-    /// The broker stops.
-    pub fn shut_down(&self) {
+    fn shut_down(&self) {
         let mut inner = self.0.borrow_mut();
         let now = inner.now;
         inner.shards.iter_mut().for_each(|shard| shard.shut_down(now));
         inner.drain();
     }
 
-    /// Its counters.
-    pub fn stats(&self) -> Stats {
+    fn stats(&self) -> Stats {
         self.0.borrow().shared.stats()
     }
 }
@@ -278,9 +164,9 @@ impl Inner {
     }
 }
 
-/// A connection of a [`World`].
+/// A connection of the broker.
 struct Link {
-    world: World,
+    world: Virtual,
     number: usize,
 }
 
@@ -295,11 +181,11 @@ impl Transport for Link {
         }
     }
 
-    fn receive(&mut self, into: &mut Vec<u8>) {
+    fn receive(&mut self, into: &mut Vec<u8>, _: Wait) {
         into.append(&mut self.world.0.borrow_mut().ends[self.number].bytes);
     }
 
-    fn closed(&mut self) -> bool {
+    fn closed(&mut self, _: Wait) -> bool {
         self.world.0.borrow().ends[self.number].closed
     }
 
