@@ -1,11 +1,15 @@
 //! What other threads leave for a loop.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, ThreadId};
 
+use libmqtt_locks::atomic::{AtomicBool, Ordering};
 use libmqtt_locks::{Mutex, MutexGuard, PoisonError};
+#[cfg(not(loom))]
 use libmqtt_net::Waker;
+
+#[cfg(loom)]
+use crate::models::Waker;
 
 /// A list that any thread appends to and one loop takes whole. The loop is woken only if it may
 /// sleep, and once for whatever gathers until it looks.
@@ -25,7 +29,8 @@ struct State<T> {
 }
 
 impl<T> Inbox<T> {
-    pub(crate) fn new(waker: Waker) -> Inbox<T> {
+    pub(crate) fn new(waker: impl Into<Waker>) -> Inbox<T> {
+        let waker = waker.into();
         let state = Mutex::new(State { items: Vec::new(), closed: false });
         Inbox { waker, state, asleep: AtomicBool::new(false), owner: OnceLock::new() }
     }
@@ -71,6 +76,12 @@ impl<T> Inbox<T> {
         let mut state = self.state();
         core::mem::swap(&mut state.items, items);
         self.asleep.store(may_sleep && items.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Waits as the loop's poll would.
+    #[cfg(all(test, loom))]
+    pub(crate) fn sleep(&self) {
+        self.waker.sleep();
     }
 
     /// The loop is awake: no need to wake it until it takes again.

@@ -16,6 +16,8 @@ mod clock;
 pub mod conf;
 mod inbox;
 mod log;
+#[cfg(loom)]
+mod models;
 mod pace;
 mod runtime;
 mod status;

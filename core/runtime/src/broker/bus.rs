@@ -1,12 +1,12 @@
 //! What the threads of a broker have in common.
 
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::time::Duration;
 use std::sync::Arc;
 
 use libmqtt_engine::broker::{Moved, PeerBatch, ShardId, Shared};
 use libmqtt_engine::codec::Reason;
 use libmqtt_engine::{Instant, Message, Ticket, Verdict};
+use libmqtt_locks::atomic::{AtomicBool, AtomicUsize, Ordering};
 use libmqtt_locks::{Condvar, Mutex, PoisonError};
 use libmqtt_net::Link;
 

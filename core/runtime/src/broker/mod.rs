@@ -5,6 +5,8 @@ mod bus;
 mod facts;
 mod links;
 mod local;
+#[cfg(all(test, loom))]
+mod models;
 mod options;
 mod shard;
 
