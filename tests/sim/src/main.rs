@@ -1,10 +1,11 @@
 //! Runs seeds: `libmqtt-sim [--seed N] [--count N] [--verbose] [--fault NAME]`.
 #![forbid(unsafe_code)]
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::ExitCode;
 
 use lexopt::prelude::*;
+use libmqtt_sim::check::{Event, State};
 use libmqtt_sim::{Fault, Plan, What, hash, line, replay, run};
 
 const HELP: &str = "\
@@ -14,6 +15,7 @@ Runs clients and a broker on virtual time and checks what they do.
   --count N     how many seeds (default 1)
   --verbose     print everything that is observed
   --fault NAME  break something on purpose, to see it found
+  --states      print every state of a session that was met, and what happened in it
   --until-found stop at the first seed that finds something
 ";
 
@@ -21,19 +23,34 @@ struct Options {
     seed: u64,
     count: u64,
     verbose: bool,
+    states: bool,
     fault: Option<Fault>,
     until_found: bool,
 }
 
+/// What the seeds have been through.
+#[derive(Default)]
+struct Met {
+    seen: BTreeMap<&'static str, u64>,
+    states: BTreeMap<(State, Event), u64>,
+}
+
 fn options() -> Result<Options, lexopt::Error> {
-    let mut options =
-        Options { seed: 0, count: 1, verbose: false, fault: None, until_found: false };
+    let mut options = Options {
+        seed: 0,
+        count: 1,
+        verbose: false,
+        states: false,
+        fault: None,
+        until_found: false,
+    };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
         match arg {
             Long("seed") => options.seed = parser.value()?.parse()?,
             Long("count") => options.count = parser.value()?.parse()?,
             Long("verbose") => options.verbose = true,
+            Long("states") => options.states = true,
             Long("until-found") => options.until_found = true,
             Long("fault") => {
                 let name = parser.value()?.string()?;
@@ -62,25 +79,33 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    let mut seen: BTreeMap<&str, u64> = BTreeMap::new();
+    let mut met = Met::default();
     let mut found = 0;
     let mut done = 0;
     for seed in options.seed..options.seed.saturating_add(options.count) {
-        found += u64::from(!one(seed, &options, &mut seen));
+        found += u64::from(!one(seed, &options, &mut met));
         done += 1;
         if found > 0 && options.until_found {
             break;
         }
     }
     println!("{done} seeds, {found} with something wrong");
-    for (what, count) in seen {
+    for (what, count) in met.seen {
         println!("  {count:>10}  {what}");
+    }
+    let states: BTreeSet<State> = met.states.keys().map(|(state, _)| *state).collect();
+    println!("  {:>10}  states of a session", states.len());
+    println!("  {:>10}  states of a session, and what happened in them", met.states.len());
+    if options.states {
+        for ((state, event), count) in met.states {
+            println!("  {count:>10}  {state}: {event:?}");
+        }
     }
     if found == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Runs a seed; whether all was well.
-fn one(seed: u64, options: &Options, seen: &mut BTreeMap<&'static str, u64>) -> bool {
+fn one(seed: u64, options: &Options, met: &mut Met) -> bool {
     let plan = Plan::new(seed, options.fault);
     // A panic of the engine should name its seed too.
     let result = std::panic::catch_unwind(|| run(&plan));
@@ -110,7 +135,10 @@ fn one(seed: u64, options: &Options, seen: &mut BTreeMap<&'static str, u64>) -> 
         println!("trace {:016x}, {} observations", hash(&run.trace), run.trace.len());
     }
     for (what, count) in run.seen {
-        *seen.entry(what).or_default() += count;
+        *met.seen.entry(what).or_default() += count;
+    }
+    for (what, count) in run.states {
+        *met.states.entry(what).or_default() += count;
     }
     for violation in run.violations.iter().take(12) {
         println!("seed {seed}, {:.3} ms: {}", violation.at as f64 / 1e6, violation.what);

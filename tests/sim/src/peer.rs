@@ -132,8 +132,10 @@ impl Peer {
             if expiry > 0 {
                 add(Property::SessionExpiryInterval(expiry));
             }
-            if plan.receive_maximum != u16::MAX {
-                add(Property::ReceiveMaximum(plan.receive_maximum));
+            // Now and then less than last time: then not all that is to be sent again may be.
+            let maximum = if self.rng.chance(30) { 1 } else { plan.receive_maximum };
+            if maximum != u16::MAX {
+                add(Property::ReceiveMaximum(maximum));
             }
             add(Property::TopicAliasMaximum(plan.alias_maximum));
             if let Some(bytes) = plan.packet_max {

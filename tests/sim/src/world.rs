@@ -8,7 +8,7 @@ use libmqtt_engine::broker::{LinkId, Moved, PeerBatch, Shard, ShardId, Shared};
 use libmqtt_engine::{Authenticate, Hooks, Instant, Ticket, Verdict};
 
 use crate::actor::Actor;
-use crate::check::Checker;
+use crate::check::{self, Checker, State};
 use crate::net::{Pipe, Way};
 use crate::obs::{ActorId, ConnId, Obs, SEC, Time, What};
 use crate::ours::Ours;
@@ -114,6 +114,8 @@ pub struct Run {
     pub violations: Vec<crate::check::Violation>,
     /// Situations met.
     pub seen: BTreeMap<&'static str, u64>,
+    /// States of a session met, and what happened in them.
+    pub states: BTreeMap<(State, check::Event), u64>,
 }
 
 /// A run in progress.
@@ -237,6 +239,7 @@ impl<'p> World<'p> {
         Run {
             violations: self.checker.violations().to_vec(),
             seen: self.checker.seen().clone(),
+            states: self.checker.states().clone(),
             trace: self.trace,
         }
     }

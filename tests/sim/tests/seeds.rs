@@ -49,14 +49,21 @@ fn the_same_seed_gives_the_same_run() {
     assert_ne!(hash(&run(&Plan::new(1, None)).trace), other);
 }
 
+/// So many combinations of a session's state and what happens in it are met in 30 seeds at least.
+const STATES_MIN: usize = 3_000;
+
 #[test]
 fn every_situation_of_interest_is_met() {
     let mut seen = std::collections::BTreeMap::new();
+    let mut states = std::collections::BTreeSet::new();
     for seed in 200..230 {
-        for (what, count) in run(&Plan::new(seed, None)).seen {
+        let run = run(&Plan::new(seed, None));
+        for (what, count) in run.seen {
             *seen.entry(what).or_insert(0) += count;
         }
+        states.extend(run.states.into_keys());
     }
+    assert!(states.len() > STATES_MIN, "only {} states and events", states.len());
     for what in [
         "takeovers",
         "cuts",

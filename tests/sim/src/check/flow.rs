@@ -30,6 +30,16 @@ pub(crate) struct Flows {
 }
 
 impl Flows {
+    /// Whether there is one at QoS 1, one at QoS 2 before PUBREL, and one after it.
+    pub(crate) fn kinds(&self) -> (bool, bool, bool) {
+        let any = |wanted: fn(&Flow) -> bool| self.open.values().any(wanted);
+        (
+            any(|flow| flow.qos == QoS::AtLeastOnce),
+            any(|flow| flow.qos == QoS::ExactlyOnce && !flow.released),
+            any(|flow| flow.released),
+        )
+    }
+
     /// A PUBLISH was sent. Answers whether it starts a flow, and checks that what it repeats is
     /// a repeat in every respect.
     pub(crate) fn publish(

@@ -29,6 +29,7 @@ mod flow;
 mod retained;
 mod session;
 mod shared;
+mod states;
 mod subscribe;
 mod will;
 mod wire;
@@ -45,6 +46,7 @@ use retained::Kept;
 use session::{Link, Session};
 use shared::Group;
 
+pub use states::{Event, State};
 pub(crate) use wire::decode;
 
 /// A rule that was seen broken.
@@ -79,6 +81,7 @@ pub struct Checker<'p> {
     taken: BTreeMap<u64, Vec<usize>>,
     violations: Vec<Violation>,
     seen: BTreeMap<&'static str, u64>,
+    states: BTreeMap<(State, Event), u64>,
     ended: bool,
 }
 
@@ -102,6 +105,7 @@ impl<'p> Checker<'p> {
             taken: BTreeMap::new(),
             violations: Vec::new(),
             seen: BTreeMap::new(),
+            states: BTreeMap::new(),
             ended: false,
         }
     }
@@ -164,6 +168,11 @@ impl<'p> Checker<'p> {
         &self.seen
     }
 
+    /// How often each thing happened in each state of a session.
+    pub fn states(&self) -> &BTreeMap<(State, Event), u64> {
+        &self.states
+    }
+
     fn violation(&mut self, what: impl Into<String>) {
         self.violations.push(Violation { at: self.now, what: what.into() });
     }
@@ -207,6 +216,7 @@ impl<'p> Checker<'p> {
         };
         link.last_heard = now;
         let topic = link.broker.received(&packet);
+        self.note_packet(conn, &packet, true);
         match &packet {
             Packet::Publish(publish) => self.take_publish(conn, publish, topic),
             Packet::Ack(ack) => self.take_ack(conn, ack),
@@ -230,6 +240,7 @@ impl<'p> Checker<'p> {
                 return self.violation(format!("wire: conn {conn}, broker's {kind:?}: {why}"));
             }
         };
+        self.note_packet(conn, &packet, false);
         match &packet {
             Packet::Publish(publish) => self.send_publish(conn, publish, topic),
             Packet::Ack(ack) => self.send_ack(conn, ack),

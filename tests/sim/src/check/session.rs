@@ -11,7 +11,7 @@ use super::flow::Flows;
 use super::subscribe::{Expected, Sub};
 use super::will::Will;
 use super::wire::Wire;
-use super::{Checker, decode};
+use super::{Checker, Event, decode};
 use crate::obs::{ActorId, ConnId, SEC, Time};
 
 /// A Network Connection.
@@ -163,6 +163,7 @@ impl Checker<'_> {
         if link.will.is_some() {
             self.count("wills");
         }
+        self.note(conn, Event::Connected);
     }
 
     /// Ends or resumes what there is for this client, and answers with the session to use.
@@ -291,6 +292,7 @@ impl Checker<'_> {
 
     /// The session has lost its connection.
     fn disconnected(&mut self, conn: ConnId) {
+        self.note(conn, Event::Left);
         let link = self.links.get_mut(&conn).expect("dialled before");
         let will = link.will.take();
         let session = link.session.expect("only connected links");
