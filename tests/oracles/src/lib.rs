@@ -7,13 +7,18 @@ mod broker;
 mod client;
 mod codec;
 mod hex;
+pub mod naive;
 mod packets;
+mod properties;
 mod script;
 mod table;
+mod topics;
 
 pub use broker::{broker_machine, version_of};
 pub use client::client_machine;
 pub use codec::{client_v3, client_v5, round_trips, server, stream_holds};
 pub use hex::hex;
+pub use properties::properties;
 pub use script::scripts;
 pub use table::{Row, table};
+pub use topics::topics;

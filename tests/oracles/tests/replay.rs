@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use libmqtt_oracles::{broker_machine, client_machine, client_v3, client_v5, hex, server};
+use libmqtt_oracles::{
+    broker_machine, client_machine, client_v3, client_v5, hex, properties, server, topics,
+};
 
 /// Replays `tests/fuzz/corpus/<target>.hex`, one input a line.
 fn replay(target: &str, oracle: fn(&[u8])) {
@@ -36,4 +38,14 @@ fn broker_machine_holds() {
 #[test]
 fn client_machine_holds() {
     replay("client_machine", client_machine);
+}
+
+#[test]
+fn topics_holds() {
+    replay("topics", topics);
+}
+
+#[test]
+fn properties_holds() {
+    replay("properties", properties);
 }

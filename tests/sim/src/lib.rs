@@ -10,7 +10,6 @@
 mod actor;
 pub mod check;
 mod clients;
-mod naive;
 mod net;
 pub mod obs;
 mod ours;

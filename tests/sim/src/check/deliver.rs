@@ -1,9 +1,9 @@
 //! Who must get which message, and what left the broker.
 
 use libmqtt_codec::{Ack, AckKind, Publish, QoS, Reason};
+use libmqtt_oracles::naive;
 
 use super::Checker;
-use crate::naive;
 use crate::obs::{ConnId, SEC, Time, key_of};
 
 /// A message as it reached the broker.

@@ -1,7 +1,8 @@
 //! What a late subscriber is sent.
 
+use libmqtt_oracles::naive;
+
 use super::Checker;
-use crate::naive;
 use crate::obs::{SEC, Time};
 
 /// A change of what is retained for a topic; it came into force between two moments.

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use libmqtt_codec::QoS;
+use libmqtt_oracles::naive;
 
 use super::Checker;
 use super::deliver::Obligation;
-use crate::naive;
 
 /// One message for one shared subscription.
 #[derive(Debug)]

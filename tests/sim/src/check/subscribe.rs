@@ -4,9 +4,9 @@ use libmqtt_codec::{
     PacketId, Reason, RetainHandling, SubAck, Subscribe, SubscriptionOptions, UnsubAck,
     Unsubscribe, Version,
 };
+use libmqtt_oracles::naive;
 
 use super::Checker;
-use crate::naive;
 use crate::obs::ConnId;
 
 /// A subscription of a session.

@@ -1,7 +1,7 @@
 //! Topic matching as the specification words it, with no thought of speed. MQTT 5.0 §4.7.
 
 /// Whether `filter` (without `$share/<name>/`) matches `topic`.
-pub(crate) fn matches(filter: &str, topic: &str) -> bool {
+pub fn matches(filter: &str, topic: &str) -> bool {
     if topic.starts_with('$') && (filter.starts_with('+') || filter.starts_with('#')) {
         return false;
     }
@@ -19,8 +19,31 @@ fn levels(filter: &[&str], topic: &[&str]) -> bool {
     }
 }
 
+/// Whether `text` is a Topic Name.
+pub fn is_topic(text: &str) -> bool {
+    (1..=65_535).contains(&text.len()) && !text.contains(['+', '#', '\0'])
+}
+
+/// Whether `text` is a Topic Filter, perhaps of a Shared Subscription.
+pub fn is_filter(text: &str) -> bool {
+    let (name, rest) = split_share(text);
+    let named = match name {
+        Some(name) => !name.is_empty() && !name.contains(['+', '#']),
+        None => !text.starts_with("$share/"),
+    };
+    let levels: Vec<&str> = rest.split('/').collect();
+    let wild = |level: &str| level == "+" || !level.contains(['+', '#']);
+    let (last, before) = levels.split_last().expect("a text has a level");
+    named
+        && !rest.is_empty()
+        && text.len() <= 65_535
+        && !text.contains('\0')
+        && before.iter().all(|level| wild(level))
+        && (*last == "#" || wild(last))
+}
+
 /// The ShareName and the rest of a Topic Filter; the name is `None` for an ordinary one.
-pub(crate) fn split_share(filter: &str) -> (Option<&str>, &str) {
+pub fn split_share(filter: &str) -> (Option<&str>, &str) {
     match filter.strip_prefix("$share/").and_then(|rest| rest.split_once('/')) {
         Some((name, rest)) => (Some(name), rest),
         None => (None, filter),
