@@ -159,7 +159,8 @@ impl Own {
             ..BrokerOptions::listening_on(&[loopback])
         };
         let broker = Rc::new(Broker::start(options).expect("a broker on loopback"));
-        let sockets = Sockets::to(broker.addresses()[0], Some(broker.clone()));
+        let address = ([127, 0, 0, 1], broker.port().expect("a listener on TCP")).into();
+        let sockets = Sockets::to(address, Some(broker.clone()));
         Own { broker, sockets }
     }
 }
