@@ -133,6 +133,16 @@ impl Settings {
         listen::listeners(self)
     }
 
+    /// Reads the text of a file; errors call it `path`.
+    pub fn read_text(
+        &mut self,
+        path: &Path,
+        text: &str,
+        process: &mut dyn Process,
+    ) -> Result<(), ConfError> {
+        self.obey_lines(path, text, process, true)
+    }
+
     fn read_file(
         &mut self,
         path: &Path,
@@ -141,6 +151,16 @@ impl Settings {
     ) -> Result<(), ConfError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| ConfError::Read { file: path.into(), error })?;
+        self.obey_lines(path, &text, process, may_include)
+    }
+
+    fn obey_lines(
+        &mut self,
+        path: &Path,
+        text: &str,
+        process: &mut dyn Process,
+        may_include: bool,
+    ) -> Result<(), ConfError> {
         for (number, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line.trim())) {
             if line.is_empty() || line.starts_with('#') {
                 continue;

@@ -1,0 +1,3 @@
+//! A file of passwords.
+#![no_main]
+libfuzzer_sys::fuzz_target!(|input: &[u8]| libmqtt_files::passwords(input));
