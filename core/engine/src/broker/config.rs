@@ -32,8 +32,8 @@ pub struct BrokerConfig {
     pub maximum_packet_size: u32,
     /// Largest packet taken before a client is authenticated.
     pub maximum_connect_size: u32,
-    /// Links that have not come through CONNECT, in all. Beyond, the one that has waited longest
-    /// is closed.
+    /// Links of one shard that have not come through CONNECT. Beyond, the one that has waited
+    /// longest is closed.
     pub pending_max: usize,
     /// Connections of one address (for IPv6: of one /64 network) at a time. Beyond, a new one is
     /// closed at once. 0: no bound.

@@ -237,7 +237,7 @@ impl Shard {
 
     /// Notes a new pending link, and closes the oldest where there are too many.
     pub(super) fn note_pending(&mut self, link: LinkId) {
-        let most = self.shared.config.pending_max.div_ceil(usize::from(self.shared.shards()));
+        let most = self.shared.config.pending_max;
         self.pending.links.push_back(link);
         self.pending.new += 1;
         if self.pending.links.len() <= most {

@@ -98,6 +98,9 @@ impl PasswordGate {
 }
 
 fn work(waiting: &Mutex<Receiver<Job>>, file: &RwLock<Arc<PasswordFile>>) {
+    // Who waits for a password can wait for those who are in.
+    #[cfg(target_os = "linux")]
+    let _: rustix::io::Result<()> = rustix::process::setpriority_process(None, 10);
     loop {
         let job = waiting.lock().unwrap_or_else(PoisonError::into_inner).recv();
         let Ok(Job { name, password, answer }) = job else { return };

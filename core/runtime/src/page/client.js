@@ -93,6 +93,15 @@ export class Client {
     this.#input = new Uint8Array(0);
   }
 
+  /** Says goodbye, and stays away. */
+  close() {
+    clearTimeout(this.#timer);
+    this.#send(packet(PACKET.DISCONNECT << 4));
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.close();
+  }
+
   /** Publishes; resolves to a Reason Code when it is acknowledged, or sent at QoS 0. */
   publish(topic, payload, { qos = 0, retain = false } = {}) {
     const id = qos > 0 ? this.#id() : 0;

@@ -28,11 +28,11 @@ const bytes = (value) => `${short(value)}B`.replace(/(\d)B/, "$1 B");
 /** What is shown: where it comes from, and whether it is a rate of what is counted there. */
 const FIGURES = [
   { id: "clients", name: "Clients", from: "clients/connected" },
-  { id: "in", name: "Messages in /s", from: "publish/messages/received", rate: true },
-  { id: "out", name: "Messages out /s", from: "publish/messages/sent", rate: true },
-  { id: "bytes-in", name: "Bytes in /s", from: "bytes/received", rate: true, show: bytes },
-  { id: "bytes-out", name: "Bytes out /s", from: "bytes/sent", rate: true, show: bytes },
-  { id: "dropped", name: "Dropped /s", from: "publish/messages/dropped", rate: true, alarm: true },
+  { id: "in", name: "Messages in/s", from: "publish/messages/received", rate: true },
+  { id: "out", name: "Messages out/s", from: "publish/messages/sent", rate: true },
+  { id: "bytes-in", name: "Bytes in/s", from: "bytes/received", rate: true, show: bytes },
+  { id: "bytes-out", name: "Bytes out/s", from: "bytes/sent", rate: true, show: bytes },
+  { id: "dropped", name: "Dropped/s", from: "publish/messages/dropped", rate: true, alarm: true },
   { id: "queued", name: "Queued", from: "queued/messages/count" },
   { id: "subscriptions", name: "Subscriptions", from: "subscriptions/count" },
   { id: "retained", name: "Retained", from: "retained messages/count" },
@@ -246,6 +246,8 @@ $("clear").onclick = () => {
 $("sys").onchange = () => {
   if ($("sys").checked) subscribe("$SYS/#", false);
 };
+
+window.addEventListener("pagehide", () => client.close());
 
 showFilters();
 client.connect();

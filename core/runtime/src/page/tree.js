@@ -130,7 +130,7 @@ export class Tree {
     // Names in order, numbers by value.
     const before = [...parent.body.children].find(
       (each) =>
-        each.className === "node" &&
+        each.classList.contains("node") &&
         each.firstChild.nextSibling.textContent.localeCompare(name, "en", { numeric: true }) > 0,
     );
     parent.body.insertBefore(node.row, before ?? null);
