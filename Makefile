@@ -7,8 +7,8 @@ NODE = tests/interop/node_modules
 
 .PHONY: run test check check-deep sim bench
 
-run: ## a broker on loopback, and what to type next
-	$(CARGO) run --release --locked -p libmqtt-runtime --example embedded
+run: ## a broker on loopback with a page for the browser (PAGE=no: without), and what to type next
+	$(CARGO) run --release --locked -p libmqtt-runtime --example embedded -- $(if $(filter no,$(PAGE)),--no-page)
 
 test: ## every test of every language
 	bash tests/run

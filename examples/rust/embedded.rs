@@ -1,22 +1,18 @@
-//! A broker inside a program: started, used from within, and by any MQTT client from outside.
+//! A broker inside a program: started, used from within, and by any MQTT client from outside, among
+//! them a page in the browser.
 //!
-//! `cargo run --release --example embedded` (or `make run`) listens on 127.0.0.1, port 1883 or a
-//! free one, until the program is ended.
+//! `cargo run --release --example embedded` (or `make run`) listens on 127.0.0.1, port 1883 and for
+//! the browser port 8083, or free ones, until the program is ended. With `--no-page` (or
+//! `make run PAGE=no`) there is no page.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use libmqtt_runtime::{Broker, BrokerError, BrokerOptions, Message};
+use libmqtt_runtime::{Broker, BrokerError, BrokerOptions, Listener, Message, page};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    let broker = match Broker::start(BrokerOptions::listening_on(&[loopback(1883)])) {
-        Err(BrokerError::Listen { address, source }) => {
-            println!("{address} cannot be had ({source}), so this broker takes a free port.");
-            Broker::start(BrokerOptions::listening_on(&[loopback(0)]))?
-        }
-        started => started?,
-    };
+    let with_page = !std::env::args().any(|word| word == "--no-page");
+    let broker = start(1883, with_page.then_some(8083))?;
     let port = broker.port().ok_or("the broker has no listener")?;
 
     println!("An MQTT broker listens on 127.0.0.1, port {port}. Ctrl-C ends it.");
@@ -29,6 +25,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "    cargo run --release -p libmqtt-cli -- pub -p {port} -t hello/world -m 'it works'"
     );
     println!("    mosquitto_pub -h 127.0.0.1 -p {port} -t hello/world -m 'it works'");
+    if let Some(page) = broker.addresses().get(1) {
+        println!("or look at http://{page} in a browser.");
+    }
 
     // The program itself publishes too: what it says is retained for who subscribes later.
     broker.publish(&Message::new("hello/broker", b"is here")?.with_retain(true))?;
@@ -37,4 +36,27 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         std::thread::sleep(Duration::from_secs(1));
     }
     Err("the broker has stopped".into())
+}
+
+/// Starts the broker on these ports of loopback, or on free ones in the place of those that are
+/// taken.
+fn start(port: u16, page_port: Option<u16>) -> Result<Broker, BrokerError> {
+    let loopback = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut options = BrokerOptions::listening_on(&[loopback(port)]);
+    options.listeners.extend(page_port.map(|port| page::listener(loopback(port))));
+    // What the page shows moves every second.
+    options.config.sys_interval = Duration::from_secs(1);
+    loop {
+        match Broker::start(options.clone()) {
+            Err(BrokerError::Listen { address, source }) => {
+                let taken = |listener: &&mut Listener| listener.address == address;
+                let Some(listener) = options.listeners.iter_mut().find(taken) else {
+                    return Err(BrokerError::Listen { address, source });
+                };
+                println!("{address} cannot be had ({source}), so this broker takes a free port.");
+                listener.address = loopback(0).into();
+            }
+            result => return result,
+        }
+    }
 }

@@ -19,6 +19,7 @@ mod log;
 #[cfg(loom)]
 mod models;
 mod pace;
+pub mod page;
 mod runtime;
 mod status;
 mod timers;

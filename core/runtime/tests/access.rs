@@ -12,7 +12,7 @@ use libmqtt_runtime::auth::{PasswordFile, Policy, PolicyError};
 use libmqtt_runtime::codec::{Connect, Packet, Publish, Version, Will};
 use libmqtt_runtime::{
     Authenticate, Broker, BrokerError, BrokerOptions, ClientInfo, Hooks, Log, Message, QoS, Status,
-    Ticket, Verdict,
+    Ticket, Verdict, page,
 };
 
 fn user<'a>(client_id: &'a str, name: &'a str, password: &'a str) -> Connect<'a> {
@@ -222,4 +222,53 @@ fn a_broker_does_not_start_with_files_of_no_use() {
     assert!(error.to_string().starts_with("acl_file /nowhere/file: cannot read it"), "{error}");
     let error = start(Policy { password_file: nowhere, ..Policy::default() });
     assert!(matches!(error, BrokerError::Policy(PolicyError::Passwords { .. })));
+}
+
+/// What a plain request of HTTP gets.
+fn get(broker: &Broker, listener: usize, request: &str) -> String {
+    let mut stream =
+        std::net::TcpStream::connect(broker.addresses()[listener].ip().unwrap()).unwrap();
+    stream.set_read_timeout(Some(SOON)).unwrap();
+    std::io::Write::write_all(&mut stream, request.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    std::io::Read::read_to_end(&mut stream, &mut answer).unwrap();
+    String::from_utf8(answer).unwrap()
+}
+
+#[test]
+fn the_page_is_served_whole_and_to_this_machine_alone() {
+    let mut options = options(1);
+    options.listeners.push(page::listener(([127, 0, 0, 1], 0).into()));
+    let broker = Broker::start(options).unwrap();
+    let page = get(&broker, 1, "GET / HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert!(page.starts_with("HTTP/1.1 200 OK\r\nContent-Type: text/html"), "{page}");
+    assert!(page.ends_with("</html>\n"));
+    // Whatever it names is there, and nothing of it comes from elsewhere.
+    let mut seen = vec!["index.html".to_owned()];
+    let mut texts = vec![page];
+    while let Some(text) = texts.pop() {
+        assert!(!text.contains("https://") && !text.contains("http://"), "{text}");
+        let names = text.split('"').filter(|word| word.ends_with(".js") || word.ends_with(".css"));
+        for name in names.map(|name| name.trim_start_matches("./").to_owned()) {
+            if !seen.contains(&name) {
+                let part = get(&broker, 1, &format!("GET /{name} HTTP/1.1\r\nHost: h\r\n\r\n"));
+                assert!(part.starts_with("HTTP/1.1 200 OK"), "{name}: {part}");
+                seen.push(name);
+                texts.push(part);
+            }
+        }
+    }
+    assert_eq!(seen.len(), page::resources().len());
+    let open = |origin: &str| {
+        get(
+            &broker,
+            1,
+            &format!(
+                "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+                 Origin: {origin}\r\n\r\n"
+            ),
+        )
+    };
+    assert!(open("https://evil.example").starts_with("HTTP/1.1 403"));
+    assert!(open("http://localhost:8083").starts_with("HTTP/1.1 400"), "no key, but let through");
 }

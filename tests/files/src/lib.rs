@@ -56,6 +56,7 @@ pub fn rights(input: &[u8]) {
         user_name: (!user.is_empty()).then(|| user.as_str().into()),
         version: Version::V5,
         peer: None,
+        identity: None,
     };
     let (read, write) = (file.may_read(&client, &topic), file.may_write(&client, &topic));
     let plain = Plain { rules: &rules, user: &user, client_id: &client_id };

@@ -16,7 +16,8 @@ pub struct WebSocketServer {
     /// The path that clients ask for; none: whatever they ask for.
     pub path: Option<String>,
     /// The pages whose scripts may connect, as browsers name them in `Origin`
-    /// (`https://example.org`); empty: all. Who sends no `Origin` is no browser, and may.
+    /// (`https://example.org`), at any port with `:*` at the end; empty: all. Who sends no `Origin`
+    /// is no browser, and may.
     pub origins: Vec<String>,
     /// What plain requests get, by their path.
     pub resources: Arc<BTreeMap<String, Resource>>,
@@ -104,7 +105,7 @@ impl WebSocketServer {
         }
         if let Some(origin) = head.one("Origin")
             && !self.origins.is_empty()
-            && !self.origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+            && !self.origins.iter().any(|allowed| is_allowed(allowed, origin))
         {
             return Ok(text("403 Forbidden", "Pages of this origin may not connect.\n", ""));
         }
@@ -176,6 +177,15 @@ impl WebSocketServer {
         }
         client
     }
+}
+
+/// Whether an entry of the list of origins names this one.
+fn is_allowed(entry: &str, origin: &str) -> bool {
+    let Some(host) = entry.strip_suffix(":*") else { return entry.eq_ignore_ascii_case(origin) };
+    let Some((start, port)) = origin.split_at_checked(host.len()) else { return false };
+    let is_number = |port: &str| !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    start.eq_ignore_ascii_case(host)
+        && (port.is_empty() || port.strip_prefix(':').is_some_and(is_number))
 }
 
 /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
@@ -256,7 +266,7 @@ mod tests {
     fn what_is_no_handshake_for_us_is_refused_with_the_reason() {
         let server = WebSocketServer {
             path: Some("/mqtt".into()),
-            origins: vec!["https://a.example".into()],
+            origins: vec!["https://a.example".into(), "http://[::1]:*".into()],
             ..WebSocketServer::default()
         };
         let check = |from: &str, to: &str, wanted: &str| {
@@ -271,7 +281,13 @@ mod tests {
         check("HTTP/1.1", "HTTP/1.0", "400");
         check("Sec-WebSocket-Key", "Sec-WebSocket-Kez", "400");
         check("Host: h", "Origin: https://a.example", "101");
-        check("Host: h", "Origin: https://b.example", "403");
+        for origin in ["https://b.example", "https://a.example:1", "http://[::1]:x", "null"] {
+            check("Host: h", &format!("Origin: {origin}"), "403");
+        }
+        for origin in ["http://[::1]", "HTTP://[::1]:8080"] {
+            check("Host: h", &format!("Origin: {origin}"), "101");
+        }
+        check("Host: h", "Origin: http://[::1]:80.evil.example", "403");
         check("Upgrade: WebSocket\r\n", "", "426");
         assert_eq!(server.answer(b"\x10\x0c\0\x04MQTT", None), Err(WebSocketError::NotHttp));
         let long = format!("GET /{} HTTP/1.1\r\n", "a".repeat(9000));
