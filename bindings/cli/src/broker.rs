@@ -96,6 +96,9 @@ fn parse(words: impl IntoIterator<Item = OsString>) -> Result<(Settings, Process
             "-p" | "--port" => flags.push((option.clone(), "port".into(), args.text()?)),
             "--bind" => flags.push((option.clone(), "bind_address".into(), args.text()?)),
             "-v" | "--verbose" => verbose = true,
+            // As clients have it.
+            "--cert" => flags.push((option.clone(), "certfile".into(), args.text()?)),
+            "--key" => flags.push((option.clone(), "keyfile".into(), args.text()?)),
             "-h" => return Err(Failure::asked(Asked::Help)),
             "-d" => {
                 return Err(Failure::usage(
@@ -137,7 +140,7 @@ fn announce(broker: &Broker, settings: &Settings, log: &LogWriter) {
         let line = format!("no listener is configured: only this machine can connect {who}");
         log.write(Kind::Notice, format_args!("{}", line.trim_end()));
     }
-    if !settings.anonymous() && settings.password_file.is_none() {
+    if !settings.anonymous() && settings.password_file.is_none() && !settings.knows_users() {
         log.write(
             Kind::Warning,
             format_args!(
@@ -146,17 +149,18 @@ fn announce(broker: &Broker, settings: &Settings, log: &LogWriter) {
         );
     }
     let mut out = io::stdout().lock();
-    for address in broker.addresses() {
+    for url in broker.urls() {
+        let place = url.strip_prefix("mqtt://").unwrap_or(&url);
         // Who started the broker may have closed its output.
-        let _: io::Result<()> = writeln!(out, "listening on {address}");
+        let _: io::Result<()> = writeln!(out, "listening on {place}");
     }
     let _: io::Result<()> = out.flush();
 }
 
-/// Reads the files of users and rights again, and opens log files again. What is wrong stays as it
+/// Reads the files of users, rights and certificates again, and opens log files again. What is wrong stays as it
 /// was, and the log says so.
 fn reload(broker: &Broker, log: &LogWriter) {
-    log.write(Kind::Notice, format_args!("reading password, ACL and log files again"));
+    log.write(Kind::Notice, format_args!("reading password, ACL, certificate and log files again"));
     if let Err(failure) = log.reopen() {
         log.write(Kind::Error, format_args!("{}", failure.message));
     }
@@ -230,7 +234,6 @@ mod tests {
     #[test]
     fn mistakes_are_named() {
         refused("-x", "unknown option '-x'");
-        refused("--cafile x", "unknown option '--cafile'");
         refused("--max-nothing 1", "unknown option '--max-nothing'");
         refused("-p 65536", "-p: '65536' is not a number between 0 and 65535");
         refused("--shards 0", "--shards: '0' is not a number between 1 and 128");

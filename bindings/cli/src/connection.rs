@@ -4,13 +4,12 @@ use std::ffi::OsStr;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
 use libmqtt_runtime::engine::client::{Authentication, CleanStart, ClientConfig, Will};
-use libmqtt_runtime::{
-    ClientOptions, Message, PropertiesBuf, Property, QoS, Server, TopicName, Version,
-};
+use libmqtt_runtime::{ClientOptions, Message, PropertiesBuf, Property, QoS, TopicName, Version};
 
 use crate::args::Args;
 use crate::exit::Failure;
 use crate::property::PacketProperties;
+use crate::reach::Reach;
 use crate::url::Url;
 
 /// Whom to connect to, and as whom.
@@ -32,6 +31,7 @@ pub(crate) struct Connection {
     will_payload: Option<Vec<u8>>,
     will_qos: Option<QoS>,
     will_retain: bool,
+    reach: Reach,
     /// `-D`.
     pub(crate) properties: PacketProperties,
     /// The topic of `-L`.
@@ -44,29 +44,9 @@ pub(crate) struct Connection {
 
 /// What mosquitto's clients can do and these cannot.
 const ABSENT: &[(&[&str], &str)] = &[
-    (
-        &[
-            "--cafile",
-            "--capath",
-            "--cert",
-            "--key",
-            "--keyform",
-            "--ciphers",
-            "--tls-version",
-            "--insecure",
-            "--tls-alpn",
-            "--tls-engine",
-            "--tls-engine-kpass-sha1",
-            "--tls-use-os-certs",
-            "--tls-keylog",
-            "--psk",
-            "--psk-identity",
-        ],
-        "TLS is not supported yet",
-    ),
-    (&["--ws"], "WebSocket is not supported yet"),
-    (&["--unix"], "Unix sockets are not supported yet"),
-    (&["--proxy"], "SOCKS proxies are not supported yet"),
+    (&["--psk", "--psk-identity"], "pre-shared keys are not supported; use certificates"),
+    (&["--tls-engine", "--tls-engine-kpass-sha1", "--keyform"], "keys are read from files only"),
+    (&["--tls-keylog"], "the secrets of a connection are not shown to anyone"),
     (&["-A"], "binding the outgoing socket is not supported"),
     (&["-S"], "SRV lookup is not supported; give the host with -h"),
     (&["-o", "--options"], "files of options are not supported"),
@@ -97,6 +77,7 @@ impl Connection {
             "--will-payload" => self.will_payload = Some(bytes(&args.raw()?)),
             "--will-qos" => self.will_qos = Some(qos(args)?),
             "--will-retain" => self.will_retain = true,
+            _ if self.reach.option(option, args)? => {}
             _ => match ABSENT.iter().find(|(options, _)| options.contains(&option)) {
                 Some((_, why)) => return Err(args.wrong(why)),
                 None => return Ok(false),
@@ -106,6 +87,7 @@ impl Connection {
     }
 
     fn url(&mut self, url: Url) {
+        self.reach.url_scheme = Some(url.scheme);
         self.host = Some(url.host);
         self.port = url.port;
         self.user = url.user.or(self.user.take());
@@ -125,8 +107,9 @@ impl Connection {
         if host.is_empty() {
             return Err(Failure::usage("-h: the host is empty"));
         }
-        let server = Server::new(host, self.port.unwrap_or(1883));
-        Ok(ClientOptions::new(server, self.config()?))
+        let mut options = ClientOptions::from(self.config()?);
+        self.reach.apply(&mut options, host, self.port)?;
+        Ok(options)
     }
 
     fn config(&self) -> Result<ClientConfig, Failure> {
@@ -318,6 +301,8 @@ mod tests {
         check("--host a --port 65535", "a:65535");
         check("-L mqtt://u:p@b:9/t", "b:9");
         check("-L mqtt://b/t", "b:1883");
+        check("-L mqtts://b/t", "mqtts://b:8883");
+        check("-L wss://b:7/t --ws-path /x", "wss://b:7/x");
     }
 
     #[test]
@@ -399,13 +384,8 @@ mod tests {
 
     #[test]
     fn what_is_not_there_is_said() {
-        refused("--cafile x", "--cafile: TLS is not supported yet");
-        refused("--insecure", "--insecure: TLS is not supported yet");
-        refused("--ws", "--ws: WebSocket is not supported yet");
-        refused("--unix x", "--unix: Unix sockets are not supported yet");
-        refused("--proxy x", "--proxy: SOCKS proxies are not supported yet");
+        refused("--psk x", "--psk: pre-shared keys are not supported");
         refused("-A 127.0.0.1", "-A: binding the outgoing socket is not supported");
-        refused("-L mqtts://h/t", "TLS is not supported yet");
         refused("--bogus", "unknown option '--bogus'");
     }
 }

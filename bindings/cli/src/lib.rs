@@ -16,6 +16,7 @@ mod output;
 mod passwd;
 mod property;
 mod publish;
+mod reach;
 mod session;
 mod signals;
 mod subscribe;

@@ -9,8 +9,8 @@ use libmqtt_runtime::engine::client::{
     Answer, Cause, Connected, Disconnect, Outcome, PublishError, SubscribeError,
 };
 use libmqtt_runtime::{
-    Client, ClientError, ClientOptions, NetworkError, PropertiesBuf, Property, PropertyId, Reason,
-    Runtime, Version,
+    Client, ClientError, ClientOptions, Level, Log, NetworkError, PropertiesBuf, Property,
+    PropertyId, Reason, Runtime, Version,
 };
 
 use crate::connection::Connection;
@@ -46,7 +46,13 @@ impl Session {
         on_end: impl Fn(&Client) + Send + 'static,
     ) -> Result<Session, Failure> {
         let version = options.config.version;
-        let runtime = Runtime::new().map_err(|error| failure(version, &error))?;
+        let talks = !connection.quiet;
+        let log = Log::to(move |level, line| {
+            if talks && level <= Level::Warn {
+                complain(format_args!("libmqtt {command}: {line}"));
+            }
+        });
+        let runtime = Runtime::with_log(log).map_err(|error| failure(version, &error))?;
         let client = Client::new(&runtime, options).map_err(|error| failure(version, &error))?;
         let ending = Arc::new(AtomicBool::new(false));
         signals::watch_end({

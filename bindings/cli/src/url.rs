@@ -1,10 +1,13 @@
-//! `-L mqtt://[USER[:PASSWORD]@]HOST[:PORT]/TOPIC`.
+//! `-L mqtt://[USER[:PASSWORD]@]HOST[:PORT]/TOPIC`, and with mqtts, ws and wss.
+
+use libmqtt_runtime::Scheme;
 
 use crate::exit::Failure;
 
 /// The parts of a URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Url {
+    pub(crate) scheme: Scheme,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<String>,
     pub(crate) host: String,
@@ -17,12 +20,13 @@ impl Url {
     pub(crate) fn parse(text: &str) -> Result<Url, Failure> {
         let wrong = |why: &str| Failure::usage(format!("-L '{text}': {why}"));
         let (scheme, rest) = text.split_once("://").unwrap_or(("", text));
-        match scheme {
-            "mqtt" => {}
-            "mqtts" | "wss" => return Err(wrong("TLS is not supported yet")),
-            "ws" => return Err(wrong("WebSocket is not supported yet")),
-            _ => return Err(wrong("a URL starts with mqtt://")),
-        }
+        let scheme = match scheme {
+            "mqtt" => Scheme::Mqtt,
+            "mqtts" => Scheme::Mqtts,
+            "ws" => Scheme::Ws,
+            "wss" => Scheme::Wss,
+            _ => return Err(wrong("a URL starts with mqtt://, mqtts://, ws:// or wss://")),
+        };
         let (server, topic) = rest.split_once('/').unwrap_or((rest, ""));
         if topic.is_empty() {
             return Err(wrong("the topic is missing: mqtt://host/topic"));
@@ -54,7 +58,7 @@ impl Url {
             Some(port) => Some(number(port).ok_or_else(|| wrong("that is no port"))?),
             None => None,
         };
-        Ok(Url { user, password, host: host.to_owned(), port, topic: topic.to_owned() })
+        Ok(Url { scheme, user, password, host: host.to_owned(), port, topic: topic.to_owned() })
     }
 }
 
@@ -67,6 +71,7 @@ mod tests {
         let check = |text: &str, user, password, host: &str, port, topic: &str| {
             let owned = |text: Option<&str>| text.map(str::to_owned);
             let wanted = Url {
+                scheme: Scheme::Mqtt,
                 user: owned(user),
                 password: owned(password),
                 host: host.into(),
@@ -79,6 +84,7 @@ mod tests {
         check("mqtt://h:1/a/b#c", None, None, "h", Some(1), "a/b#c");
         check("mqtt://u:p:q@h:65535//x", Some("u"), Some("p:q"), "h", Some(65535), "/x");
         check("mqtt://u@x@[::1]:7/t@t", Some("u@x"), None, "::1", Some(7), "t@t");
+        assert_eq!(Url::parse("wss://h/t").unwrap().scheme, Scheme::Wss);
         check("mqtt://:p@h/t", Some(""), Some("p"), "h", None, "t");
     }
 
@@ -88,10 +94,9 @@ mod tests {
             let message = Url::parse(text).unwrap_err().message;
             assert!(message.ends_with(why), "{message}");
         };
-        check("mqtts://h/t", "TLS is not supported yet");
-        check("ws://h/t", "WebSocket is not supported yet");
-        check("http://h/t", "a URL starts with mqtt://");
-        check("h/t", "a URL starts with mqtt://");
+        let schemes = "a URL starts with mqtt://, mqtts://, ws:// or wss://";
+        check("http://h/t", schemes);
+        check("h/t", schemes);
         check("mqtt://h", "the topic is missing: mqtt://host/topic");
         check("mqtt://h/", "the topic is missing: mqtt://host/topic");
         check("mqtt:///t", "the host is missing");

@@ -221,8 +221,8 @@ fn a_server_that_is_not_there_is_reported() {
 fn wrong_words_are_named() {
     run("pub -t a", &[]).failed(1, "a message is needed");
     run("pub -t a/# -m x", &[]).failed(1, "topic name");
-    run("sub -t a --cafile x", &[]).failed(1, "TLS is not supported yet");
-    run("sub -L ws://h/t", &[]).failed(1, "WebSocket is not supported yet");
+    run("sub -t a --cafile /nowhere/x", &[]).failed(1, "cannot read /nowhere/x: No such file");
+    run("sub -L http://h/t", &[]).failed(1, "a URL starts with mqtt://");
     run("pub -t a -m x -A 127.0.0.1", &[]).failed(1, "-A: binding");
     run("pub -t a -f /nowhere/x", &[]).failed(1, "-f /nowhere/x: No such file");
 }

@@ -1,7 +1,5 @@
 //! mosquitto's directives that have no meaning here, or none yet.
 
-const TLS: &str = "TLS is not there yet";
-const WEBSOCKET: &str = "WebSocket is not there yet";
 const BRIDGE: &str = "bridges are not there";
 const PLUGIN: &str = "plugins are not there; programs that embed the broker have hooks";
 const PERSISTENCE: &str = "messages and sessions are kept in memory only";
@@ -12,27 +10,12 @@ const IDENTIFIER: &str = "Client Identifiers are taken as they come";
 /// Why a directive that mosquitto knows cannot be obeyed; none if mosquitto has none like it.
 pub(super) fn why(word: &str) -> Option<&'static str> {
     Some(match word {
-        "cafile"
-        | "capath"
-        | "certfile"
-        | "keyfile"
-        | "ciphers"
-        | "ciphers_tls1.3"
-        | "crlfile"
-        | "dhparamfile"
-        | "require_certificate"
-        | "tls_engine"
-        | "tls_engine_kpass_sha1"
-        | "tls_keyform"
-        | "tls_version"
-        | "use_identity_as_username"
-        | "use_subject_as_username"
-        | "psk_file"
-        | "psk_hint"
-        | "disable_client_cert_date_checks" => TLS,
-        "http_dir" | "websockets_headers_size" | "websockets_log_level" | "websockets_origin" => {
-            WEBSOCKET
-        }
+        "dhparamfile" => "TLS agrees on keys with elliptic curves only",
+        "tls_engine" | "tls_engine_kpass_sha1" => "keys are read from files only",
+        "psk_file" | "psk_hint" => "TLS with pre-shared keys is not there; use certificates",
+        "disable_client_cert_date_checks" => "certificates out of their time are never accepted",
+        "http_dir" => "files are not served",
+        "websockets_log_level" => "there is one log, with log_type",
         "address"
         | "addresses"
         | "cleansession"
@@ -72,7 +55,6 @@ pub(super) fn why(word: &str) -> Option<&'static str> {
         "bind_interface"
         | "mount_point"
         | "accept_protocol_versions"
-        | "enable_proxy_protocol"
         | "listener_allow_anonymous"
         | "listener_auto_id_prefix"
         | "proxy_protocol_v2_require_tls" => LISTENER,

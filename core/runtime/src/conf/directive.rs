@@ -6,7 +6,7 @@ use core::str::FromStr;
 use core::time::Duration;
 
 use super::settings::{ListenAt, Settings};
-use super::{Obeyed, Process, Wrong, absent, flag, path};
+use super::{Obeyed, Process, Wrong, absent, flag, path, transport};
 use crate::{Overload, QoS, QueueFull};
 
 /// Obeys one directive.
@@ -22,6 +22,7 @@ pub(super) fn obey(
     limits(settings, word, value)
         .or_else(|| abuse(settings, word, value))
         .or_else(|| network(settings, word, value))
+        .or_else(|| transport::obey(settings, word, value))
         .or_else(|| fixed(word, value))
         .or_else(|| process.obey(word, value))
         .unwrap_or(Err(Wrong::Unknown))
@@ -154,7 +155,6 @@ fn fixed(word: &str, value: &str) -> Option<Obeyed> {
         "max_inflight_bytes" => only("0", "bound max_inflight_messages instead"),
         "per_listener_settings" => only("false", "all listeners are alike"),
         "persistence" => only("false", "messages and sessions are kept in memory only"),
-        "protocol" => only("mqtt", "WebSocket is not there yet"),
         "upgrade_outgoing_qos" => only("false", "the standard forbids it"),
         _ => return None,
     })
@@ -166,15 +166,18 @@ fn listener(value: &str) -> Result<ListenAt, Wrong> {
         None => (value, None),
     };
     let host = match host {
-        Some(path) if path.starts_with('/') => {
-            return Err(wrong("not supported: Unix sockets are not there yet"));
+        Some(path) if path.starts_with(['/', '@']) => {
+            if port != "0" {
+                return Err(wrong("a Unix socket has no port: give 0"));
+            }
+            Some(path.to_owned())
         }
         Some(extra) if extra.contains(char::is_whitespace) => {
             return Err(wrong(&format!("'{extra}' is more than one address")));
         }
         host => host.map(str::to_owned),
     };
-    Ok(ListenAt { port: number(port, 0..=u16::MAX)?, host, v6: None })
+    Ok(ListenAt::new(number(port, 0..=u16::MAX)?, host))
 }
 
 /// How assigned Client Identifiers begin: what may stand in one, and leaves room for the rest.
@@ -202,7 +205,7 @@ fn span(value: &str) -> Result<Duration, Wrong> {
     Ok(Duration::from_secs(count * hours * 3600))
 }
 
-fn wrong(why: &str) -> Wrong {
+pub(super) fn wrong(why: &str) -> Wrong {
     Wrong::Value(why.to_owned())
 }
 
@@ -220,7 +223,7 @@ pub(super) fn choice<T: Copy>(value: &str, choices: &[(&str, T)]) -> Result<T, W
     )
 }
 
-fn number<T>(value: &str, range: RangeInclusive<T>) -> Result<T, Wrong>
+pub(super) fn number<T>(value: &str, range: RangeInclusive<T>) -> Result<T, Wrong>
 where
     T: FromStr + PartialOrd + Display,
 {

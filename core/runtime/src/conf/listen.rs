@@ -3,7 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 
-use super::{ConfError, ListenAt, Settings};
+use super::{ConfError, ListenAt, Settings, Transport};
 use crate::{Address, Broker, BrokerError, BrokerOptions, Listener};
 
 /// Starts a broker. Where IPv6 is only a matter of course (a listener whose `v6_only` is false),
@@ -50,15 +50,18 @@ pub(super) fn listeners(settings: &Settings) -> Result<Vec<Listener>, ConfError>
     let port = settings.port.unwrap_or(1883);
     let mut listeners = Vec::new();
     if settings.is_local() {
-        listeners.push(Listener::new((Ipv4Addr::LOCALHOST, port).into()));
+        let mut v4 = Listener::new((Ipv4Addr::LOCALHOST, port).into());
+        apply(&settings.transport, &mut v4)?;
+        listeners.push(v4.clone());
         // Any free port would be another one for IPv6.
         if port != 0 {
-            let v6 = Listener::new((Ipv6Addr::LOCALHOST, port).into());
-            listeners.push(Listener { v6_only: Some(false), ..v6 });
+            let address = Address::Ip((Ipv6Addr::LOCALHOST, port).into());
+            listeners.push(Listener { address, v6_only: Some(false), ..v4 });
         }
     } else {
         if settings.port.is_some() || settings.bind.is_some() {
-            let at = ListenAt { port, host: settings.bind.clone(), v6: None };
+            let mut at = ListenAt::new(port, settings.bind.clone());
+            at.transport = settings.transport.clone();
             resolve(&at, &mut listeners)?;
         }
         for at in &settings.listeners {
@@ -71,11 +74,27 @@ pub(super) fn listeners(settings: &Settings) -> Result<Vec<Listener>, ConfError>
     Ok(listeners)
 }
 
+fn apply(transport: &Transport, listener: &mut Listener) -> Result<(), ConfError> {
+    transport.apply(listener).map_err(|error| {
+        let listener = listener.address.to_string();
+        ConfError::Tls { listener, error }
+    })
+}
+
 fn resolve(at: &ListenAt, listeners: &mut Vec<Listener>) -> Result<(), ConfError> {
+    // The files are read once, whatever number of addresses there is.
+    let mut like = match at.unix() {
+        Some(path) => Listener::unix(path),
+        None => Listener::new((Ipv6Addr::UNSPECIFIED, at.port).into()),
+    };
+    apply(&at.transport, &mut like)?;
+    if at.unix().is_some() {
+        listeners.push(like);
+        return Ok(());
+    }
     let mut add = |address: IpAddr, v6_only| {
-        let mut listener = Listener::new((address, at.port).into());
-        listener.v6_only = v6_only;
-        listeners.push(listener);
+        let address = Address::Ip((address, at.port).into());
+        listeners.push(Listener { address, v6_only, ..like.clone() });
     };
     let Some(host) = &at.host else {
         match at.v6 {
@@ -128,8 +147,10 @@ mod tests {
     fn listeners_are_where_they_were_asked_for() {
         let mut settings = Settings { bind: Some("0.0.0.0".into()), ..Settings::default() };
         check(&settings, &["0.0.0.0:1883"]);
-        let at =
-            |port, host: Option<&str>, v6| ListenAt { port, host: host.map(str::to_owned), v6 };
+        let at = |port, host: Option<&str>, v6| ListenAt {
+            v6,
+            ..ListenAt::new(port, host.map(str::to_owned))
+        };
         settings.bind = None;
         settings.listeners =
             vec![at(1, None, None), at(2, None, Some(false)), at(3, Some("::1"), None)];
@@ -148,12 +169,12 @@ mod tests {
         assert!(without_ipv6(&mut local, &v6, &absent));
         assert_eq!(local.len(), 1);
         let mut open = Vec::new();
-        resolve(&ListenAt { port: 1, host: None, v6: None }, &mut open).unwrap();
+        resolve(&ListenAt::new(1, None), &mut open).unwrap();
         let at = |text: &str| Address::Ip(text.parse().unwrap());
         assert!(without_ipv6(&mut open, &at("[::]:1"), &absent));
         assert_eq!(open[0].address, at("0.0.0.0:1"));
         let mut named = Vec::new();
-        resolve(&ListenAt { port: 1, host: Some("::1".into()), v6: None }, &mut named).unwrap();
+        resolve(&ListenAt::new(1, Some("::1".into())), &mut named).unwrap();
         assert!(!without_ipv6(&mut named, &at("[::1]:1"), &absent));
     }
 }

@@ -10,13 +10,18 @@ mod absent;
 mod directive;
 mod listen;
 mod settings;
+mod transport;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use listen::start;
 pub use settings::{ListenAt, Settings};
+pub use transport::Transport;
 
+use libmqtt_net::tls::TlsConfigError;
+
+use crate::client::tls_config_status;
 use crate::{Listener, Status};
 
 /// A directive's value as true or false.
@@ -101,6 +106,14 @@ pub enum ConfError {
          listener it is for all)"
     )]
     Scoped(&'static str),
+    /// The TLS of a listener cannot be set up.
+    #[error("listener {listener}: {error}")]
+    Tls {
+        /// Which.
+        listener: String,
+        /// What is wrong with it.
+        error: TlsConfigError,
+    },
     /// A listener's name leads to no address.
     #[error("cannot listen on {host}: {why}")]
     Listen {
@@ -117,6 +130,7 @@ impl ConfError {
         match self {
             ConfError::Read { .. } => Status::FileUnreadable,
             ConfError::Line { .. } | ConfError::Scoped(_) => Status::FileInvalid,
+            ConfError::Tls { error, .. } => tls_config_status(error),
             ConfError::Listen { .. } => Status::ListenFailed,
         }
     }
@@ -128,7 +142,7 @@ impl Settings {
         self.read_file(path, process, true)
     }
 
-    /// The addresses to listen at; names are looked up.
+    /// The addresses to listen at; names are looked up, and files of TLS read.
     pub fn listeners(&self) -> Result<Vec<Listener>, ConfError> {
         listen::listeners(self)
     }

@@ -3,9 +3,9 @@
 use core::time::Duration;
 use std::path::PathBuf;
 
-use super::{ConfError, Obeyed, Place, Process, Wrong, directive};
-use crate::BrokerConfig;
+use super::{ConfError, Obeyed, Place, Process, Transport, Wrong, directive};
 use crate::auth::Policy;
+use crate::{BrokerConfig, CertificateUser};
 
 /// Everything that a broker can be told.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub struct Settings {
     pub port: Option<u16>,
     /// Address of the default listener, of `bind_address`.
     pub bind: Option<String>,
+    /// TLS, WebSocket and proxies of the default listener.
+    pub transport: Transport,
     /// Whether a file had `port`, which opens the default listener to all networks.
     pub port_in_file: bool,
     /// Whether clients without User Name get in; none: as the listeners make it safe.
@@ -39,12 +41,27 @@ pub struct Settings {
 /// A `listener` line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenAt {
-    /// The port; 0: any.
+    /// The port; 0: any, or none for a Unix socket.
     pub port: u16,
-    /// A name or an address; none: every address of this machine.
+    /// A name or an address, or the path of a Unix socket, or `@` and its abstract name; none:
+    /// every address of this machine.
     pub host: Option<String>,
     /// Only IPv4 (false) or only IPv6 (true) addresses.
     pub v6: Option<bool>,
+    /// TLS, WebSocket and proxies.
+    pub transport: Transport,
+}
+
+impl ListenAt {
+    /// Here, over TCP; or a Unix socket, if the host begins as such.
+    pub fn new(port: u16, host: Option<String>) -> ListenAt {
+        ListenAt { port, host, v6: None, transport: Transport::default() }
+    }
+
+    /// The Unix socket that it is.
+    pub(super) fn unix(&self) -> Option<&str> {
+        self.host.as_deref().filter(|host| host.starts_with(['/', '@']))
+    }
 }
 
 impl Default for Settings {
@@ -61,6 +78,7 @@ impl Settings {
             listeners: Vec::new(),
             port: None,
             bind: None,
+            transport: Transport::default(),
             port_in_file: false,
             allow_anonymous: None,
             password_file: None,
@@ -115,6 +133,12 @@ impl Settings {
     /// Whether only this machine can reach the broker, for want of anything that opens it.
     pub fn is_local(&self) -> bool {
         self.listeners.is_empty() && self.bind.is_none() && !self.port_in_file
+    }
+
+    /// Whether a listener knows users by their certificates.
+    pub fn knows_users(&self) -> bool {
+        let transports = self.listeners.iter().map(|listener| &listener.transport);
+        transports.chain([&self.transport]).any(|at| at.user != CertificateUser::No)
     }
 
     /// Whether clients without User Name get in.

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use super::*;
-use crate::{Overload, QoS, QueueFull};
+use crate::tls::{Source, TlsVersions};
+use crate::{CertificateUser, Overload, ProxyVersions, QoS, QueueFull};
 
 fn read(text: &str) -> Result<Settings, String> {
     let directory = tempfile::tempdir().unwrap();
@@ -24,7 +25,7 @@ fn refused(text: &str, wanted: &str) {
 #[test]
 fn an_open_test_broker_is_configured() {
     let settings = read("listener 1883\nallow_anonymous true\n").unwrap();
-    assert_eq!(settings.listeners, [ListenAt { port: 1883, host: None, v6: None }]);
+    assert_eq!(settings.listeners, [ListenAt::new(1883, None)]);
     assert!(settings.anonymous() && !settings.is_local());
 }
 
@@ -53,7 +54,7 @@ fn a_guarded_broker_on_two_addresses_is_configured() {
          persistence false\n",
     )
     .unwrap();
-    let at = |port, host: &str, v6| ListenAt { port, host: Some(host.into()), v6 };
+    let at = |port, host: &str, v6| ListenAt { v6, ..ListenAt::new(port, Some(host.into())) };
     assert_eq!(settings.listeners, [at(1883, "127.0.0.1", None), at(1884, "::1", Some(true))]);
     assert_eq!(settings.password_file.as_deref(), Some(Path::new("/etc/mosquitto/pass word")));
 }
@@ -146,7 +147,11 @@ fn errors_name_file_line_and_word() {
 
 #[test]
 fn what_mosquitto_has_and_we_have_not_is_said() {
-    refused("cafile /x", "broker.conf: line 1: not supported: cafile: TLS is not there yet");
+    refused(
+        "psk_file /x",
+        "broker.conf: line 1: not supported: psk_file: TLS with pre-shared keys is not there; use \
+         certificates",
+    );
     refused(
         "bridge_cafile x",
         "broker.conf: line 1: not supported: bridge_cafile: bridges are not there",
@@ -155,14 +160,67 @@ fn what_mosquitto_has_and_we_have_not_is_said() {
         "persistence true",
         "broker.conf: line 1: persistence: not supported: 'true': messages and sessions are kept in memory only",
     );
-    refused(
-        "listener 0 /run/m.sock",
-        "broker.conf: line 1: listener: not supported: Unix sockets are not there yet",
+}
+
+#[test]
+fn transports_belong_to_the_listener_before_them() {
+    let settings = read(
+        "certfile /c/default.crt\nkeyfile /c/default.key\n\
+         listener 8883\ncertfile /c/a.crt\nkeyfile /c/a.key\ncafile /c/ca.crt\n\
+         require_certificate true\nuse_identity_as_username true\ncrlfile /c/crl\n\
+         tls_version tlsv1.3\nciphers_tls1.3 TLS_AES_128_GCM_SHA256\ntls_alpn mqtt,x\n\
+         listener 8080\nprotocol websockets\nwebsockets_origin https://a.example\n\
+         websockets_path /mqtt\nenable_proxy_protocol 2\ntrusted_proxy 10.0.0.0/8\n\
+         trusted_proxy ::1\n\
+         listener 0 /run/m.sock\nlistener 0 @mqtt\n",
+    )
+    .unwrap();
+    assert_eq!(settings.transport.certificate.as_deref(), Some(Path::new("/c/default.crt")));
+    let [tls, web, unix, named] = &settings.listeners[..] else { panic!("{settings:?}") };
+    let transport = &tls.transport;
+    assert_eq!(transport.key.as_deref(), Some(Path::new("/c/a.key")));
+    assert_eq!(transport.authorities.sources, [Source::from("/c/ca.crt")]);
+    assert_eq!(transport.revocations, [Source::from("/c/crl")]);
+    assert!(transport.demands_certificates && settings.knows_users());
+    assert_eq!(
+        (transport.user, transport.versions),
+        (CertificateUser::CommonName, TlsVersions::V13)
     );
-    refused(
-        "protocol websockets",
-        "broker.conf: line 1: protocol: not supported: 'websockets': WebSocket is not there yet",
-    );
+    assert_eq!(transport.ciphers, ["TLS_AES_128_GCM_SHA256"]);
+    assert_eq!(transport.alpn, [b"mqtt".to_vec(), b"x".to_vec()]);
+    let transport = &web.transport;
+    assert!(transport.web_socket && transport.certificate.is_none());
+    assert_eq!(transport.origins, ["https://a.example"]);
+    assert_eq!(transport.path.as_deref(), Some("/mqtt"));
+    assert_eq!(transport.proxy, Some(ProxyVersions::V2));
+    assert_eq!(transport.trusted.len(), 2);
+    assert_eq!((unix.port, unix.host.as_deref()), (0, Some("/run/m.sock")));
+    assert_eq!(named.host.as_deref(), Some("@mqtt"));
+}
+
+#[test]
+fn transports_that_cannot_be_had_are_refused() {
+    let check = |text: &str, wanted: &str| {
+        let error = match read(text) {
+            Ok(settings) => settings.listeners().map(drop).unwrap_err().to_string(),
+            Err(error) => error,
+        };
+        assert!(error.contains(wanted), "{text}: {error}");
+    };
+    check("listener 1\ncertfile /x", "listener [::]:1: certfile and keyfile belong together");
+    check("listener 1\ncafile /x", "TLS needs certfile and keyfile");
+    check("listener 1\nuse_identity_as_username true", "TLS needs certfile and keyfile");
+    check("certfile /nowhere\nkeyfile /nowhere", "127.0.0.1:1883: cannot read /nowhere: ");
+    let pair = "listener 1\ncertfile /x\nkeyfile /x\n";
+    check(&format!("{pair}require_certificate true"), "require_certificate needs cafile or capath");
+    check(&format!("{pair}use_subject_as_username true"), "needs require_certificate true");
+    check("tls_version tlsv1.1", "'tlsv1.1' is broken");
+    check("ciphers RC4-MD5", "'RC4-MD5' is not a cipher suite that can be had");
+    check("protocol mqttsn", "'mqttsn' is neither mqtt nor websockets");
+    check("listener 1 /run/m.sock", "a Unix socket has no port: give 0");
+    check("websockets_path mqtt", "a path starts with '/'");
+    check("trusted_proxy proxy", "'proxy' is no address");
+    check("enable_proxy_protocol 3", "'3' is neither 1 nor 2 nor any");
 }
 
 #[test]
