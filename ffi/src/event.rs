@@ -188,6 +188,9 @@ impl mqtt_event {
                 Event::Done(..) => mqtt_event_type::Done,
                 Event::Challenge(_) => mqtt_event_type::Challenge,
                 Event::SubscriptionLost(..) => mqtt_event_type::SubscriptionLost,
+                Event::PacketSent(_) | Event::PacketReceived(_) => {
+                    unreachable!("no client of this face is watched")
+                }
             },
         }
     }

@@ -390,8 +390,12 @@ impl Hub {
                 }
                 Event::SubscriptionLost(filter, reason) => Item::SubscriptionLost(filter, reason),
                 Event::Challenge(challenge) => Item::Challenge(challenge),
-                // The driver keeps these to itself.
-                Event::Dial(_) | Event::Close | Event::Done(..) => continue,
+                // The driver keeps these to itself, and no client is watched.
+                Event::Dial(_)
+                | Event::Close
+                | Event::Done(..)
+                | Event::PacketSent(_)
+                | Event::PacketReceived(_) => continue,
             };
             if routes.control_wanted {
                 routes.control.push_back(item);

@@ -251,7 +251,9 @@ impl<'a> World<'a> {
                 Event::Connected(_)
                 | Event::Disconnected(_)
                 | Event::Challenge(_)
-                | Event::SubscriptionLost(..) => {}
+                | Event::SubscriptionLost(..)
+                | Event::PacketSent(_)
+                | Event::PacketReceived(_) => {}
             }
         }
     }

@@ -228,6 +228,9 @@ impl Ours {
             Event::SubscriptionLost(filter, reason) => {
                 Some(Deed::Complaint(format!("subscription {filter} lost: {reason}")))
             }
+            Event::PacketSent(_) | Event::PacketReceived(_) => {
+                Some(Deed::Complaint("a packet of a client that is not watched".into()))
+            }
         }
     }
 }

@@ -152,7 +152,8 @@ impl Flow<'_> {
             Event::Challenge(_) => {
                 return Err(Failure::new(OTHER, "server asks for more authentication data"));
             }
-            Event::Dial(_) | Event::Close => {}
+            // The driver's, and of clients that are watched.
+            Event::Dial(_) | Event::Close | Event::PacketSent(_) | Event::PacketReceived(_) => {}
         }
         Ok(true)
     }

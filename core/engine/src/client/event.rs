@@ -47,6 +47,11 @@ pub enum Event {
     Challenge(Box<Challenge>),
     /// A subscription of an earlier Session could not be made again, for this reason.
     SubscriptionLost(Box<str>, Reason),
+    /// A packet is on its way to the server. Only while [`Client::watch`](super::Client::watch)
+    /// asks for it.
+    PacketSent(Box<[u8]>),
+    /// A packet has come, and what it brings follows. Likewise.
+    PacketReceived(Box<[u8]>),
 }
 
 /// What CONNACK said.

@@ -30,7 +30,7 @@ mod wire;
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use libmqtt_codec::{QoS, Version};
+use libmqtt_codec::{MAX_PACKET_SIZE, Progress, QoS, Version, frame};
 
 use crate::random::Random;
 use crate::session::{AliasIn, Inbound, Outbound};
@@ -155,6 +155,8 @@ pub struct Client {
     events: Events,
     /// The program takes messages.
     reading: bool,
+    /// The program is told of every packet.
+    watched: bool,
     last_token: u64,
 }
 
@@ -182,6 +184,7 @@ impl Client {
             authenticating: None,
             events: Events::default(),
             reading: true,
+            watched: false,
             last_token: 0,
             config,
         }
@@ -189,6 +192,9 @@ impl Client {
 
     /// Output: what has happened, or what the driver must do.
     pub fn poll_event(&mut self) -> Option<Event> {
+        if self.watched {
+            self.tell_sent();
+        }
         self.events.pop()
     }
 
@@ -256,6 +262,24 @@ impl Client {
     /// be read, and the server's silence means nothing.
     pub fn set_reading(&mut self, reading: bool) {
         self.reading = reading;
+    }
+
+    /// Command: whether every packet is told, from the next one on, as [`Event::PacketSent`]
+    /// and [`Event::PacketReceived`]. For those who look on: it copies each.
+    pub fn watch(&mut self, watched: bool) {
+        if watched && !self.watched {
+            self.wire.untold();
+        }
+        self.watched = watched;
+    }
+
+    /// Tells of the packets that were made since the last time.
+    fn tell_sent(&mut self) {
+        let mut packets = self.wire.untold();
+        while let Ok(Progress::Packet(found)) = frame(packets, MAX_PACKET_SIZE) {
+            self.events.list.push_back(Event::PacketSent(packets[..found.len].into()));
+            packets = &packets[found.len..];
+        }
     }
 
     /// Whether the driver should read the transport. Not while more waits in `poll_event` than

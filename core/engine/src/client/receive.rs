@@ -27,6 +27,7 @@ impl Client {
         while !data.is_empty() && self.epoch == epoch && self.reads() {
             match frame(data, self.config.maximum_packet_size) {
                 Ok(Progress::Packet(found)) => {
+                    self.tell_received(&data[..found.len]);
                     self.on_frame(now, &found);
                     data = &data[found.len..];
                 }
@@ -55,6 +56,7 @@ impl Client {
                     }
                 }
                 Ok(Progress::Packet(found)) => {
+                    self.tell_received(&input[..found.len]);
                     self.on_frame(now, &found);
                     break;
                 }
@@ -69,6 +71,14 @@ impl Client {
             self.input = input;
         }
         data
+    }
+
+    /// Tells those who watch of a packet, before anything comes of it.
+    fn tell_received(&mut self, packet: &[u8]) {
+        if self.watched {
+            self.tell_sent();
+            self.events.list.push_back(Event::PacketReceived(packet.into()));
+        }
     }
 
     /// Whether packets of the server still mean something.

@@ -112,6 +112,9 @@ impl Client {
     /// The one place where a connection or an attempt ends. `close`: the transport must be closed.
     pub(super) fn end(&mut self, now: Instant, cause: Cause, close: bool) {
         self.epoch += 1;
+        if self.watched {
+            self.tell_sent();
+        }
         if close {
             self.events.push(Event::Close);
         }

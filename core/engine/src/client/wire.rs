@@ -23,6 +23,8 @@ pub(super) struct Wire {
     start: usize,
     /// Bytes written and removed from `out`, ever.
     gone: u64,
+    /// The position behind the last packet that was told to those who watch.
+    told: u64,
     /// Packets whose writing somebody waits for, by the position behind them.
     marks: VecDeque<(u64, Token)>,
     /// For properties that get a Topic Alias.
@@ -65,6 +67,7 @@ impl Wire {
             out: Vec::new(),
             start: 0,
             gone: 0,
+            told: 0,
             marks: VecDeque::new(),
             scratch: Vec::new(),
         }
@@ -116,6 +119,13 @@ impl Wire {
             self.out.clear();
         }
         true
+    }
+
+    /// The packets that were appended since the last call.
+    pub(super) fn untold(&mut self) -> &[u8] {
+        let from = self.told.max(self.gone) - self.gone;
+        self.told = self.end();
+        &self.out[from as usize..]
     }
 
     /// The next packet that was written and whose writing somebody waits for.

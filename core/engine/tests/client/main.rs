@@ -9,6 +9,7 @@ mod receive;
 mod reconnect;
 mod request;
 mod subscribe;
+mod watch;
 
 use core::time::Duration;
 use std::collections::VecDeque;

@@ -322,6 +322,10 @@ impl Core {
         self.settle(state);
     }
 
+    pub(crate) fn watch(&self, watched: bool) {
+        self.lock().machine.watch(watched);
+    }
+
     pub(crate) fn connect(&self) -> Result<(), ClientError> {
         let mut state = self.lock();
         if state.closed || state.close_by.is_some() {

@@ -201,6 +201,12 @@ impl Client {
         self.core().set_reading(reading);
     }
 
+    /// Whether every packet is told, from the next one on, as [`Event::PacketSent`] and
+    /// [`Event::PacketReceived`]. For programs that look on: it costs a copy of each.
+    pub fn watch(&self, watched: bool) {
+        self.core().watch(watched);
+    }
+
     // Waiting. What such a call waits for is its result, and does not come as an event too.
 
     /// Connects, and waits for CONNACK, through retries if they are configured. `Err` when there
