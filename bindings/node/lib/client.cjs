@@ -18,12 +18,6 @@ const { EMPTY } = properties
 const FOREVER = 0x7fffffff
 // What waits at QoS 0 is written before a goodbye, within this time.
 const GOODBYE_MS = 2000
-const NOT_THERE = ['packetsend', 'packetreceive']
-
-// Told of no packet, a program that waits for one would wait for ever.
-function checkEvent (name) {
-  if (NOT_THERE.includes(name)) throw unsupported(`event '${name}' is not supported yet`)
-}
 
 class MqttClient extends Incoming {
   static VERSION = native.version()
@@ -73,6 +67,7 @@ class MqttClient extends Incoming {
     this._before = 0
     this._connack = null
     this._attempting = false
+    this._showsConnect = false
     this._suppressed = false
     this._reconnectTimer = null
     this._reconnects = 0
@@ -115,18 +110,24 @@ class MqttClient extends Incoming {
   }
 
   on (name, listener) {
-    checkEvent(name)
-    return super.on(name, listener)
+    super.on(name, listener)
+    return this._listened(name)
   }
 
   addListener (name, listener) {
-    checkEvent(name)
-    return super.addListener(name, listener)
+    super.addListener(name, listener)
+    return this._listened(name)
   }
 
-  once (name, listener) {
-    checkEvent(name)
-    return super.once(name, listener)
+  prependListener (name, listener) {
+    super.prependListener(name, listener)
+    return this._listened(name)
+  }
+
+  // Packets are shown only to those who watch.
+  _listened (name) {
+    if (name === 'packetsend' || name === 'packetreceive') this._native?.watch(true)
+    return this
   }
 
   // Connecting.
@@ -153,6 +154,7 @@ class MqttClient extends Incoming {
     const made = !this._native || key !== this._key
     if (made) this._make(wanted, key)
     this._attempting = true
+    this._showsConnect = this.listenerCount('packetsend') > 0
     this._keepProcess()
     try {
       if (!made) this._native.setCredentials(userName, password)
@@ -175,6 +177,8 @@ class MqttClient extends Incoming {
     this._native?.close()
     this._tokens.clear()
     this._native = this._connector.make(wanted, () => this._drain())
+    // Until it is seen whether a program that has just begun listens to them.
+    this._native.watch(true)
     this._key = key
     for (const packet of this.outgoingStore._inflights.values()) {
       const id = packet.messageId

@@ -7,7 +7,16 @@ const properties = require('./properties.cjs')
 const WORDS = 8
 const MAX = 256
 
-const KIND = { MESSAGE: 1, DONE: 2, CONNECTED: 3, DISCONNECTED: 4, CHALLENGE: 5, LOST: 6 }
+const KIND = {
+  MESSAGE: 1,
+  DONE: 2,
+  CONNECTED: 3,
+  DISCONNECTED: 4,
+  CHALLENGE: 5,
+  LOST: 6,
+  SENT: 7,
+  RECEIVED: 8
+}
 const FLAG = 1 << 10
 const RETAIN = 1 << 10
 const DUP = 1 << 11
@@ -77,6 +86,11 @@ function sectionOf (buffer, index, at) {
   return properties.decode(buffer, index[at + 1], index[at + 1] + index[at + 2])
 }
 
+// The first part of an event, as it is.
+function firstOf (buffer, index, at) {
+  return buffer.subarray(index[at + 1], index[at + 1] + index[at + 2])
+}
+
 // The second part of an event.
 function secondOf (buffer, index, at) {
   const start = index[at + 1] + index[at + 2]
@@ -84,5 +98,17 @@ function secondOf (buffer, index, at) {
 }
 
 module.exports = {
-  WORDS, MAX, KIND, FLAG, WANTS_ACK, CAUSE, newIndex, publish, packet, sectionLength, sectionOf, secondOf
+  WORDS,
+  MAX,
+  KIND,
+  FLAG,
+  WANTS_ACK,
+  CAUSE,
+  newIndex,
+  publish,
+  packet,
+  sectionLength,
+  sectionOf,
+  firstOf,
+  secondOf
 }

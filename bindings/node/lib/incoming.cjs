@@ -5,6 +5,7 @@
 const { EventEmitter } = require('node:events')
 const properties = require('./properties.cjs')
 const events = require('./events.cjs')
+const packets = require('./packets.cjs')
 const { KIND, CAUSE, FLAG, WORDS } = events
 const {
   ReasonCodes, ErrorWithReasonCode, ErrorWithSubackPacket, ofStatus, ofFailure
@@ -93,7 +94,29 @@ class Incoming extends EventEmitter {
       }
       case KIND.CHALLENGE:
         return this._onChallenge(events.sectionOf(buffer, index, at))
+      case KIND.SENT:
+        return this._onPacket('packetsend', events.firstOf(buffer, index, at))
+      case KIND.RECEIVED:
+        return this._onPacket('packetreceive', events.firstOf(buffer, index, at))
     }
+  }
+
+  // A packet, for those who watch. As long as nobody does, no other comes.
+  _onPacket (name, bytes) {
+    if (!this._isWatched()) {
+      this._native.watch(false)
+      return
+    }
+    if (!this.listenerCount(name)) return
+    const decode = name === 'packetsend' ? packets.sent : packets.received
+    const packet = decode(bytes, this.options.protocolVersion)
+    // MQTT.js sends it before `connect()` returns, so that who listens since hears nothing of it.
+    if (packet.cmd === 'connect' && !this._showsConnect) return
+    this.emit(name, packet)
+  }
+
+  _isWatched () {
+    return this.listenerCount('packetsend') + this.listenerCount('packetreceive') > 0
   }
 
   _message (buffer, at) {

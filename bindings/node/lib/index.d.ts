@@ -124,6 +124,37 @@ export interface IPubrelPacket extends IPacket {
   properties?: { reasonString?: string, userProperties?: UserProperties }
 }
 
+/** A PUBCOMP. */
+export interface IPubcompPacket extends IPacket {
+  cmd: 'pubcomp'
+  reasonCode?: number
+  properties?: { reasonString?: string, userProperties?: UserProperties }
+}
+
+/** A CONNECT. */
+export interface IConnectPacket extends IPacket {
+  cmd: 'connect'
+  clientId: string
+  protocolVersion?: 3 | 4 | 5
+  protocolId?: string
+  clean?: boolean
+  keepalive?: number
+  username?: string
+  password?: Buffer
+  will?: IClientWill
+  properties?: IClientOptions['properties']
+}
+
+/** A PINGREQ. */
+export interface IPingreqPacket extends IPacket {
+  cmd: 'pingreq'
+}
+
+/** A PINGRESP. */
+export interface IPingrespPacket extends IPacket {
+  cmd: 'pingresp'
+}
+
 /** A DISCONNECT. */
 export interface IDisconnectPacket extends IPacket {
   cmd: 'disconnect'
@@ -150,8 +181,9 @@ export interface IAuthPacket extends IPacket {
 
 /** Any of the packets that programs meet. */
 export type Packet =
-  | IPublishPacket | IConnackPacket | ISubscribePacket | ISubackPacket | IUnsubscribePacket
-  | IUnsubackPacket | IPubackPacket | IPubrecPacket | IPubrelPacket | IDisconnectPacket | IAuthPacket
+  | IConnectPacket | IConnackPacket | IPublishPacket | IPubackPacket | IPubrecPacket | IPubrelPacket
+  | IPubcompPacket | ISubscribePacket | ISubackPacket | IUnsubscribePacket | IUnsubackPacket
+  | IPingreqPacket | IPingrespPacket | IDisconnectPacket | IAuthPacket
 
 /** What `connect` takes as scheme. Only `mqtt` and `tcp` can be dialled so far. */
 export type MqttProtocol = 'mqtt' | 'tcp' | 'mqtts' | 'ssl' | 'tls' | 'ws' | 'wss'
@@ -349,6 +381,10 @@ export interface MqttClientEventCallbacks {
   reconnect: () => void
   offline: () => void
   outgoingEmpty: () => void
+  /** A packet is on its way to the server. Costs time for each while there is a listener. */
+  packetsend: (packet: Packet) => void
+  /** A packet has come; what it brings follows. Likewise. */
+  packetreceive: (packet: Packet) => void
 }
 
 /** A message from a stream of them. */

@@ -239,6 +239,13 @@ impl Client {
         Ok(())
     }
 
+    /// Whether every packet is told.
+    #[napi]
+    pub fn watch(&self, watched: bool) -> Result<()> {
+        self.native()?.watch(watched);
+        Ok(())
+    }
+
     /// Says goodbye.
     #[napi]
     pub fn disconnect(&self, goodbye: Goodbye) -> Result<()> {

@@ -19,6 +19,8 @@ const CONNECTED: u32 = 3;
 const DISCONNECTED: u32 = 4;
 const CHALLENGE: u32 = 5;
 const LOST: u32 = 6;
+const SENT: u32 = 7;
+const RECEIVED: u32 = 8;
 
 const RETAIN: u32 = 1 << 10;
 const DUP: u32 = 1 << 11;
@@ -71,6 +73,8 @@ impl<'a> Writer<'a> {
             Event::SubscriptionLost(filter, reason) => {
                 self.put(LOST, [filter.as_bytes(), &[], &[]], [*reason as u32, 0, 0]);
             }
+            Event::PacketSent(packet) => self.put(SENT, [packet, &[], &[]], [0; 3]),
+            Event::PacketReceived(packet) => self.put(RECEIVED, [packet, &[], &[]], [0; 3]),
             // Those are the driver's and do not come here.
             Event::Dial(_) | Event::Close => self.put(0, [&[]; 3], [0; 3]),
         }

@@ -32,7 +32,15 @@ const overtaken = {
   sometimes: true
 }
 
+const watched = {
+  why: 'Who watches the packets sees that a message at QoS 2 comes with its PUBLISH, and is held ' +
+    'back from being told twice by its message id, where MQTT.js keeps it until PUBREL.',
+  level: sorted
+}
+
 const exceptions = {
+  'packets, 4': watched,
+  'packets, 5': watched,
   'publish at QoS 0, 4': written,
   'publish at QoS 0, 5': written,
   'a retained message': overtaken,

@@ -774,6 +774,39 @@ interaction('a server that breaks the protocol', async (run) => {
   await run.seen('close')
 })
 
+for (const protocolVersion of [4, 5]) {
+  interaction(`packets, ${protocolVersion}`, async (run) => {
+    const properties = { sessionExpiryInterval: 0, userProperties: { a: 'b' } }
+    const client = run.client({ protocolVersion, ...(protocolVersion === 5 ? { properties } : {}) })
+    for (const name of ['packetsend', 'packetreceive']) client.on(name, run.cb(name))
+    await run.seen('connect')
+    await run.settle(client.subscribeAsync(['t', 'u/#'], { qos: 2 }), 'subscribed')
+    for (const qos of [0, 1, 2]) {
+      const published = client.publishAsync('t/x', Buffer.from('x'), { qos })
+      if (qos) await run.settle(published, 'published')
+    }
+    // The acknowledgements of what we receive follow the message.
+    run.broker.publish('t', 'one', { qos: 1, properties: { contentType: 'c' } })
+    await run.seen('message')
+    run.broker.publish('u/v', 'two', { qos: 2 })
+    await run.seen('message', 2)
+    await run.settle(client.unsubscribeAsync('t'), 'unsubscribed')
+    client.sendPing()
+    await run.seen('packetreceive', 10)
+    client.end()
+    await run.seen('end')
+  })
+}
+
+interaction('packets of a second connection', async (run) => {
+  const will = { topic: 'will', payload: Buffer.from('gone'), qos: 1, retain: true }
+  const options = { username: 'good', password: Buffer.from('secret'), will, keepalive: 30, reconnectPeriod: 20 }
+  const client = await connected(run, options)
+  client.on('packetsend', run.cb('packetsend'))
+  run.broker.disconnect('client')
+  await run.seen('connect', 2)
+})
+
 interaction('what the package has', async (run) => {
   const { mqtt } = run
   const names = [
