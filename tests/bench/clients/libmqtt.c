@@ -14,14 +14,17 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
+
+#define OUTSTANDING 10000
 
 static const char *mode, *topic;
 static int qos;
 static long count;
 static size_t size;
 static atomic_long seen;
-static sem_t done;
+static sem_t done, half;
+/* So many must be done before more are published. */
+static atomic_long wanted;
 static double wall, cpu;
 
 static double seconds(clockid_t clock)
@@ -51,13 +54,17 @@ static void report(long messages)
 static void on_event(void *userdata, const mqtt_event *event)
 {
     (void)userdata;
+    long number;
     switch (mqtt_event_get_type(event)) {
     case MQTT_EVENT_TYPE_DONE:
-        if (++seen == count)
+        number = ++seen;
+        if (number == wanted)
+            sem_post(&half);
+        if (number == count)
             sem_post(&done);
         break;
-    case MQTT_EVENT_TYPE_MESSAGE: {
-        long number = ++seen;
+    case MQTT_EVENT_TYPE_MESSAGE:
+        number = ++seen;
         if (number == 1)
             start();
         if (number == count) {
@@ -65,10 +72,19 @@ static void on_event(void *userdata, const mqtt_event *event)
             sem_post(&done);
         }
         break;
-    }
     default:
         break;
     }
+}
+
+/* Sleeps until half of what is outstanding is done. */
+static void await_half(void)
+{
+    long target = seen + OUTSTANDING / 2;
+    wanted = target;
+    /* If it came before it was wanted, nobody tells. */
+    if (seen < target)
+        sem_wait(&half);
 }
 
 static void check(mqtt_status status)
@@ -93,6 +109,7 @@ int main(int argc, char **argv)
     void *payload = malloc(size + 1);
     memset(payload, 'x', size);
     sem_init(&done, 0, 0);
+    sem_init(&half, 0, 0);
 
     mqtt_client_config *config = mqtt_client_config_new();
     check(mqtt_client_config_add_server(config, MQTT_TEXT(server)));
@@ -105,8 +122,8 @@ int main(int argc, char **argv)
         start();
         for (long i = 0; i < count; i++) {
             uint64_t token;
-            while (i - seen >= 10000)
-                usleep(200);
+            if (i - seen >= OUTSTANDING)
+                await_half();
             check(mqtt_client_publish(client, MQTT_TEXT(topic), payload, size, (uint8_t)qos, false,
                                       NULL, &token));
         }
