@@ -8,6 +8,7 @@ use libmqtt_runtime::{
     Client as Native, ClientError, Outcome, Publish, Reason, RetainHandling, Status, Subscription,
     SubscriptionOptions,
 };
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 
@@ -82,10 +83,13 @@ fn item(py: Python<'_>, item: Item) -> PyResult<Bound<'_, PyTuple>> {
         Item::Disconnected(ended, failure) => {
             ("disconnected", Disconnected::new(*ended, failure)).into_pyobject(py)
         }
-        Item::Done(token, outcome) => match value(py, outcome) {
-            Ok(value) => ("done", token, value, py.None()).into_pyobject(py),
-            Err(error) => ("done", token, py.None(), error).into_pyobject(py),
-        },
+        Item::Done(token, outcome) => {
+            let done = intern!(py, "done");
+            match value(py, outcome) {
+                Ok(value) => (done, token, value, py.None()).into_pyobject(py),
+                Err(error) => (done, token, py.None(), error).into_pyobject(py),
+            }
+        }
         Item::Room => ("room",).into_pyobject(py),
         Item::SubscriptionLost(filter, reason) => {
             let reason = convert::reason_to_py(py, reason)?;

@@ -36,7 +36,18 @@ fn member(
 /// The member of `ReasonCode`.
 pub(crate) fn reason_to_py(py: Python<'_>, reason: Reason) -> PyResult<Py<PyAny>> {
     static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    member(py, &CLASS, "ReasonCode", reason as u8)
+    // To ask the class each time costs more than the rest of an acknowledged message.
+    static MEMBERS: PyOnceLock<Vec<(Reason, Py<PyAny>)>> = PyOnceLock::new();
+    let members = MEMBERS.get_or_try_init(py, || {
+        let get = |&reason| PyResult::Ok((reason, member(py, &CLASS, "ReasonCode", reason as u8)?));
+        Reason::ALL.iter().map(get).collect::<PyResult<Vec<_>>>()
+    })?;
+    // Success, which is most of them, is the first.
+    let found = members.iter().find(|(other, _)| *other == reason);
+    found.map_or_else(
+        || member(py, &CLASS, "ReasonCode", reason as u8),
+        |(_, it)| Ok(it.clone_ref(py)),
+    )
 }
 
 /// The member of `Version`.

@@ -479,20 +479,20 @@ class Client:
 
     async def _end(self, token: int, timeout: float | None) -> Any:
         """Wait for the end of an operation."""
-        loop = self._running_loop()
+        loop, operations, timer = self._running_loop(), self._operations, self._timer
         future: asyncio.Future[Any] = loop.create_future()
         until = loop.time() + (self.timeout if timeout is None else timeout)
-        if not self._operations:
+        if not operations:
             # Their ends may lie behind messages that nobody takes.
             self._core.begin_patience()
-        self._operations[token] = future, until
-        if self._timer is None or until < self._timer.when():
+        operations[token] = future, until
+        if timer is None or until < timer.when():
             self._expect(until)
         try:
             return await future
         finally:
-            del self._operations[token]
-            if not self._operations:
+            del operations[token]
+            if not operations:
                 self._core.end_patience()
 
     def _expect(self, until: float) -> None:
@@ -524,11 +524,12 @@ class Client:
 
     def _wake(self) -> None:
         """Take what the client tells."""
+        operations = self._operations
         with contextlib.suppress(MqttError):  # out of use after fork()
             while items := self._core.take_items_or_arm(_BATCH):
                 for item in items:
                     if item[0] == "done":
-                        if (operation := self._operations.get(item[1])) is not None:
+                        if (operation := operations.get(item[1])) is not None:
                             _settle(operation[0], item[2], item[3])
                     else:
                         self._take(item)
