@@ -1,0 +1,56 @@
+//! What the process uses.
+
+use std::fmt;
+use std::fs;
+
+use libmqtt_runtime::{Broker, Stats};
+
+/// What the process uses at a moment; 0 where the system does not tell.
+#[derive(Clone, Debug, Default)]
+pub struct Usage {
+    /// Bytes of memory.
+    pub memory: usize,
+    /// Open descriptors.
+    pub descriptors: usize,
+    /// Threads.
+    pub threads: usize,
+    /// What the broker counts.
+    pub stats: Stats,
+}
+
+impl Usage {
+    /// Without a broker.
+    pub fn now() -> Usage {
+        let statm = fs::read_to_string("/proc/self/statm").unwrap_or_default();
+        let pages = statm.split(' ').nth(1).and_then(|pages| pages.parse::<usize>().ok());
+        let entries = |path| fs::read_dir(path).map_or(0, |entries| entries.count());
+        Usage {
+            memory: pages.unwrap_or(0) * 4096,
+            // One is the list's own.
+            descriptors: entries("/proc/self/fd").saturating_sub(1),
+            threads: entries("/proc/self/task"),
+            stats: Stats::default(),
+        }
+    }
+
+    /// With what the broker counts.
+    pub fn of(broker: &Broker) -> Usage {
+        Usage { stats: broker.stats(), ..Usage::now() }
+    }
+}
+
+impl fmt::Display for Usage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:>8} KiB {:>5} descriptors {:>4} threads {:>6} connections {:>6} sessions {:>6} retained {:>8} queued",
+            self.memory / 1024,
+            self.descriptors,
+            self.threads,
+            self.stats.connections,
+            self.stats.sessions,
+            self.stats.retained,
+            self.stats.queued_messages
+        )
+    }
+}
