@@ -5,10 +5,10 @@ CARGO ?= cargo
 PYTHON = target/venv
 NODE = tests/interop/node_modules
 
-.PHONY: run test check check-deep sim bench
+.PHONY: run test check check-deep sim sim-crash bench
 
-run: ## a broker on loopback with a page for the browser (PAGE=no: without), and what to type next
-	$(CARGO) run --release --locked -p libmqtt-runtime --example embedded -- $(if $(filter no,$(PAGE)),--no-page)
+run: ## a broker on loopback with a page for the browser (PAGE=no: without) that keeps what it has in data
+	$(CARGO) run --release --locked -p libmqtt-runtime --example embedded -- data $(if $(filter no,$(PAGE)),--no-page)
 
 test: ## every test of every language
 	bash tests/run
@@ -26,6 +26,10 @@ check-deep: ## sanitizers, and what else takes long
 
 sim: ## simulated time: SEED=N replays one seed, COUNT=N runs many
 	$(CARGO) run --release --locked -p libmqtt-sim -- --seed $(or $(SEED),0) --count $(or $(COUNT),$(if $(SEED),1,5000))
+	$(if $(SEED),,$(MAKE) --no-print-directory sim-crash COUNT=$(or $(COUNT),5000))
+
+sim-crash: ## the same with a broker that stores and loses its power
+	$(CARGO) run --release --locked -p libmqtt-sim -- --crash --seed $(or $(SEED),0) --count $(or $(COUNT),$(if $(SEED),1,5000))
 
 bench: ## CPU per message beside other brokers; see tests/bench/README.md
 	$(CARGO) build --release --locked -p libmqtt-cli

@@ -142,6 +142,7 @@ pub unsafe extern "C" fn mqtt_broker_start(
             shards: config.shards,
             policy: policy.clone(),
             hooks: hooks.clone(),
+            persistence: config.persistence.clone(),
             log: config.log.clone(),
         };
         let given_up = |address: &Address, error: &io::Error| {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use libmqtt_runtime::auth::Policy;
 use libmqtt_runtime::conf::{ConfError, Embedded, Settings};
 use libmqtt_runtime::{
-    BrokerConfig, BrokerOptions, Listener, Log, Overload, QoS, QueueFull, Status,
+    BrokerConfig, BrokerOptions, Listener, Log, Overload, Persistence, QoS, QueueFull, Status,
 };
 
 use crate::argument::{change, give, take, text};
@@ -27,6 +27,7 @@ pub struct mqtt_broker_config {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) shards: Option<u16>,
     pub(crate) policy: Policy,
+    pub(crate) persistence: Option<Persistence>,
     pub(crate) hooks: Option<Arc<HookTable>>,
     pub(crate) log: Log,
 }
@@ -122,6 +123,7 @@ impl mqtt_broker_config {
         // Strangers are let in by nothing but a word, if the file opens a listener.
         let refused = (!settings.is_local()).then_some(false);
         policy.anonymous = settings.allow_anonymous.or(policy.anonymous).or(refused);
+        self.persistence = settings.persistence().or(self.persistence.take());
         self.config = settings.config;
         self.shards = settings.shards.or(self.shards);
         policy.password_file = settings.password_file.or(policy.password_file.take());
@@ -156,6 +158,7 @@ pub extern "C" fn mqtt_broker_config_new() -> *mut mqtt_broker_config {
             listeners: Vec::new(),
             shards,
             policy: Policy::default(),
+            persistence: None,
             hooks: None,
             log,
         }))

@@ -41,6 +41,7 @@ pub(crate) fn run(words: impl IntoIterator<Item = OsString>) -> Result<(), Failu
         shards: settings.shards,
         policy: settings.policy(),
         hooks: Some(hooks::factory(log.clone())),
+        persistence: settings.persistence(),
         log: {
             let log = log.clone();
             Log::to(move |level, line| log.write(level.into(), line))
@@ -146,6 +147,13 @@ fn announce(broker: &Broker, settings: &Settings, log: &LogWriter) {
             format_args!(
                 "nobody can connect: allow_anonymous is false and there is no password_file"
             ),
+        );
+    }
+    if let Some(persistence) = settings.persistence() {
+        let path = persistence.path();
+        log.write(
+            Kind::Notice,
+            format_args!("sessions and messages are kept in {}", path.display()),
         );
     }
     let mut out = io::stdout().lock();

@@ -17,6 +17,7 @@ mod identity;
 mod message;
 mod random;
 pub mod session;
+pub mod store;
 mod time;
 mod timer;
 pub mod topic;

@@ -34,6 +34,6 @@ impl Add<Duration> for Instant {
     }
 }
 
-/// Wall time, for what is stored: seconds since 1970.
+/// Wall time, for what is stored: milliseconds since 1970.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UnixTime(pub u64);

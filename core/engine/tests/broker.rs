@@ -8,4 +8,5 @@ mod broker {
     mod queues;
     mod rights;
     mod shards;
+    mod store;
 }

@@ -42,8 +42,7 @@ fn index_and_retained_store_agree_with_every_vector() {
 fn check(vector: &str, filter: TopicFilter<'_>, topic: &str, expected: bool) {
     assert_eq!(filter.matches(topic), expected, "{vector}: plain matcher");
     let session = |index| SessionKey { shard: 0, index, generation: 0 };
-    let subscriber =
-        |index| Subscriber { session: session(index), options: Default::default(), identifier: 0 };
+    let subscriber = |index| Subscriber::new(session(index), Default::default(), 0, false);
 
     for crowded in [false, true] {
         let mut index = Index::new(7);

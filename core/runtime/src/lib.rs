@@ -22,6 +22,7 @@ mod pace;
 pub mod page;
 mod runtime;
 mod status;
+mod store;
 mod timers;
 
 pub use libmqtt_engine as engine;
@@ -51,6 +52,7 @@ pub use crate::client::{
 pub use crate::log::{Level, Log};
 pub use crate::runtime::{OwnLoop, Runtime};
 pub use crate::status::Status;
+pub use crate::store::{DiskStore, Durability, Persistence};
 
 /// What README shows compiles and runs.
 #[cfg(doctest)]

@@ -24,7 +24,7 @@ fn topic(n: usize) -> String {
 
 fn subscriber(n: usize) -> Subscriber {
     let session = SessionKey { shard: 0, index: n as u32 % 1000, generation: 0 };
-    Subscriber { session, options: SubscriptionOptions::default(), identifier: 0 }
+    Subscriber::new(session, SubscriptionOptions::default(), 0, false)
 }
 
 fn index(filters: &[String]) -> Index {

@@ -63,7 +63,7 @@ fn subscribe(
     match step {
         0 | 1 => {
             let options = SubscriptionOptions::default();
-            let subscriber = Subscriber { session: key, options, identifier: 0 };
+            let subscriber = Subscriber::new(key, options, 0, false);
             let new = index.subscribe(filter, subscriber, step == 0);
             assert_eq!(new, model.subscriptions.insert(entry), "{filter:?}");
         }

@@ -78,6 +78,10 @@ impl World<'_> {
         if !self.conns[conn].client_open {
             return; // given up before it was there
         }
+        if self.hosts.is_empty() {
+            self.at(50 * MS, Event::Told(conn, Way::Down)); // nobody listens
+            return;
+        }
         let shard = self.rng.below(self.hosts.len());
         let now = self.time();
         let link = self.hosts[shard].shard.handle_accept(now, LinkInfo::default());

@@ -15,13 +15,14 @@ pub mod obs;
 mod ours;
 mod peer;
 pub mod plan;
+mod power;
 mod rng;
 mod shards;
 mod tamper;
 mod trace;
 mod world;
 
-pub use check::{Checker, Violation};
+pub use check::{Checker, Ledger, Violation};
 pub use obs::{Obs, What};
 pub use plan::{Fault, Plan};
 pub use trace::{hash, line};
@@ -35,4 +36,9 @@ pub fn run(plan: &Plan) -> Run {
 /// The command that runs this seed again.
 pub fn replay(seed: u64) -> String {
     format!("make sim SEED={seed}")
+}
+
+/// The same for a run of [`Plan::crashing`].
+pub fn replay_crash(seed: u64) -> String {
+    format!("make sim-crash SEED={seed}")
 }

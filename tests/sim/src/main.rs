@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use lexopt::prelude::*;
 use libmqtt_sim::check::{Event, State};
-use libmqtt_sim::{Fault, Plan, What, hash, line, replay, run};
+use libmqtt_sim::{Fault, Plan, What, hash, line, replay, replay_crash, run};
 
 const HELP: &str = "\
 Runs clients and a broker on virtual time and checks what they do.
@@ -16,6 +16,7 @@ Runs clients and a broker on virtual time and checks what they do.
   --verbose     print everything that is observed
   --fault NAME  break something on purpose, to see it found
   --states      print every state of a session that was met, and what happened in it
+  --crash       the broker stores, loses its power and is started again
   --until-found stop at the first seed that finds something
 ";
 
@@ -26,6 +27,7 @@ struct Options {
     states: bool,
     fault: Option<Fault>,
     until_found: bool,
+    crash: bool,
 }
 
 /// What the seeds have been through.
@@ -43,6 +45,7 @@ fn options() -> Result<Options, lexopt::Error> {
         states: false,
         fault: None,
         until_found: false,
+        crash: false,
     };
     let mut parser = lexopt::Parser::from_env();
     while let Some(arg) = parser.next()? {
@@ -51,6 +54,7 @@ fn options() -> Result<Options, lexopt::Error> {
             Long("count") => options.count = parser.value()?.parse()?,
             Long("verbose") => options.verbose = true,
             Long("states") => options.states = true,
+            Long("crash") => options.crash = true,
             Long("until-found") => options.until_found = true,
             Long("fault") => {
                 let name = parser.value()?.string()?;
@@ -106,11 +110,15 @@ fn main() -> ExitCode {
 
 /// Runs a seed; whether all was well.
 fn one(seed: u64, options: &Options, met: &mut Met) -> bool {
-    let plan = Plan::new(seed, options.fault);
+    let plan = match options.crash {
+        true => Plan::crashing(seed),
+        false => Plan::new(seed, options.fault),
+    };
+    let replay = if options.crash { replay_crash(seed) } else { replay(seed) };
     // A panic of the engine should name its seed too.
     let result = std::panic::catch_unwind(|| run(&plan));
     let Ok(run) = result else {
-        println!("seed {seed}: panic\n  replay: {}", replay(seed));
+        println!("seed {seed}: panic\n  replay: {}", replay);
         return false;
     };
     if options.verbose {
@@ -144,7 +152,7 @@ fn one(seed: u64, options: &Options, met: &mut Met) -> bool {
         println!("seed {seed}, {:.3} ms: {}", violation.at as f64 / 1e6, violation.what);
     }
     if !run.violations.is_empty() {
-        println!("  {} violations; replay: {}", run.violations.len(), replay(seed));
+        println!("  {} violations; replay: {}", run.violations.len(), replay);
     }
     run.violations.is_empty()
 }

@@ -55,6 +55,10 @@ pub enum What {
     Resolved { actor: ActorId, token: u64, outcome: Outcome },
     /// A program was handed a message.
     Received { conn: ConnId, key: u64, qos: QoS },
+    /// The broker has lost its power, and what it had not stored.
+    PowerLost,
+    /// It has been started again.
+    PowerBack,
     /// A participant or the world itself says that something is wrong.
     Complaint { what: String },
     /// Faults are over, and everyone has had time to come back and catch up.

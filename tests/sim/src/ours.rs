@@ -27,6 +27,8 @@ pub(crate) struct Ours {
     settled: bool,
     now: Time,
     subscribed: bool,
+    /// The request to subscribe to everything.
+    subscription: Option<u64>,
     /// Session State was given up at least once.
     forgot: bool,
     /// It was given up, and the broker has not been told yet.
@@ -59,6 +61,7 @@ impl Ours {
             settled: false,
             now: 0,
             subscribed: false,
+            subscription: None,
             forgot: false,
             forgetting: false,
             online: false,
@@ -171,6 +174,10 @@ impl Ours {
             let filters: Vec<_> =
                 EVERYTHING.iter().map(|filter| (filter.to_string(), options)).collect();
             self.subscribe(&filters, self.plan.ids.then_some(77));
+            self.subscription = match self.asked.back() {
+                Some(Deed::Published { token, key: 0, .. }) => Some(*token),
+                _ => None,
+            };
         }
     }
 
@@ -222,6 +229,9 @@ impl Ours {
                     Ended::Refused(_) => Outcome::Refused,
                     _ => Outcome::Lost,
                 };
+                if self.subscription == Some(token) {
+                    self.subscribed = outcome == Outcome::Done;
+                }
                 Some(Deed::Resolved { token, outcome })
             }
             Event::Challenge(_) => Some(Deed::Complaint("an unexpected challenge".into())),

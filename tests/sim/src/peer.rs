@@ -40,6 +40,8 @@ pub(crate) struct Peer {
     rng: Rng,
     state: State,
     settled: bool,
+    /// SUBACK has come in this session.
+    subscribed: bool,
     now: Time,
     // The session.
     flights: BTreeMap<u16, Flight>,
@@ -76,6 +78,7 @@ impl Peer {
             rng: Rng::new(seed),
             state: State::Idle,
             settled: false,
+            subscribed: false,
             now: 0,
             flights: BTreeMap::new(),
             waiting: VecDeque::new(),
@@ -190,9 +193,10 @@ impl Peer {
             self.resend();
         } else {
             self.forget();
-            if self.plan.steady {
-                self.subscribe_to_everything();
-            }
+            self.subscribed = false;
+        }
+        if self.plan.steady && !self.subscribed {
+            self.subscribe_to_everything();
         }
         self.send_waiting();
     }
@@ -334,7 +338,10 @@ impl Peer {
             Packet::ConnAck(connack) => self.heard_connack(connack),
             Packet::Publish(publish) => self.heard_publish(publish),
             Packet::Ack(ack) => self.heard_ack(ack),
-            Packet::SubAck(suback) => drop(self.requests.remove(&suback.packet_id.get())),
+            Packet::SubAck(suback) => {
+                self.subscribed = true;
+                self.requests.remove(&suback.packet_id.get());
+            }
             Packet::UnsubAck(unsuback) => drop(self.requests.remove(&unsuback.packet_id.get())),
             Packet::PingResp => self.ping_sent = None,
             Packet::Disconnect(_) => self.close(),

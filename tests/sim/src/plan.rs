@@ -104,6 +104,10 @@ pub struct Plan {
     pub chaos: bool,
     /// What is broken on purpose.
     pub fault: Option<Fault>,
+    /// The broker stores, and power is lost this often; none: it does not store.
+    pub crashes: Option<usize>,
+    /// The disk is full now and then.
+    pub full: bool,
 }
 
 impl Plan {
@@ -134,7 +138,43 @@ impl Plan {
             wire_delay_us: rng.pick(&[100, 5_000, 200_000]),
             chaos: rng.chance(85),
             fault,
+            crashes: None,
+            full: false,
         }
+    }
+
+    /// The run of this seed in which the broker stores and loses its power: some who have
+    /// subscribed to everything, some who publish, and the last, who comes when all is over. It
+    /// is judged by the [`Ledger`](crate::check::Ledger).
+    pub fn crashing(seed: u64) -> Plan {
+        let mut plan = Plan::new(seed, None);
+        let mut rng = Rng::new(seed ^ 0xC4A5_4ED0);
+        plan.tight = false;
+        plan.config = BrokerConfig {
+            sys_interval: Duration::ZERO,
+            receive_maximum: rng.pick(&[2, 10, 1024]),
+            inflight_max: rng.pick(&[1, 3, 1024]),
+            store_queue_bytes_max: rng.pick(&[500, 1 << 20]),
+            ..BrokerConfig::default()
+        };
+        for (number, actor) in plan.actors.iter_mut().enumerate() {
+            actor.steady = number < 2;
+            actor.durable |= actor.steady;
+            actor.expiry = u32::MAX;
+            actor.alias_maximum = 0;
+            actor.packet_max = None;
+            actor.ids = false;
+        }
+        let last = plan.actors.last_mut().expect("there are three at least");
+        (last.steady, last.durable) = (true, true);
+        plan.crashes = Some(rng.range(1..5) as usize);
+        plan.full = rng.chance(30);
+        plan
+    }
+
+    /// Whether a participant comes only when all is over.
+    pub(crate) fn comes_late(&self, actor: usize) -> bool {
+        self.crashes.is_some() && actor + 1 == self.actors.len()
     }
 
     /// The broker's patience with a link that sends no CONNECT.
@@ -270,16 +310,35 @@ pub const EVERYTHING: &[&str] = &["#"];
 pub struct Script {
     rng: Rng,
     next_key: u64,
+    /// Nobody forgets or lets anything expire.
+    lasting: bool,
 }
 
 impl Script {
     /// Actions that depend on `seed` alone.
     pub fn new(seed: u64) -> Script {
-        Script { rng: Rng::new(seed ^ 0x005C_2197), next_key: 1 }
+        Script { rng: Rng::new(seed ^ 0x005C_2197), next_key: 1, lasting: false }
+    }
+
+    /// Actions of participants that forget nothing: what they were promised holds to the end.
+    pub fn lasting(seed: u64) -> Script {
+        Script { lasting: true, ..Script::new(seed) }
     }
 
     /// What `actor` does next.
     pub fn next(&mut self, actor: &ActorPlan, connected: bool) -> Act {
+        match self.draw(actor, connected) {
+            Act::Subscribe { .. } | Act::Unsubscribe { .. } if self.lasting => {
+                Act::Publish(self.publish(actor))
+            }
+            Act::Disconnect { with_will, .. } if self.lasting => {
+                Act::Disconnect { with_will, expiry: None }
+            }
+            act => act,
+        }
+    }
+
+    fn draw(&mut self, actor: &ActorPlan, connected: bool) -> Act {
         if !connected {
             return match self.rng.range(0..10) {
                 0..2 if actor.engine => Act::Publish(self.publish(actor)),
@@ -319,7 +378,8 @@ impl Script {
                 },
             }
         });
-        Act::Connect { clean: clean && !actor.steady, will }
+        let forgets = !(actor.steady || self.lasting && actor.durable);
+        Act::Connect { clean: clean && forgets, will }
     }
 
     fn publish(&mut self, actor: &ActorPlan) -> PublishPlan {
@@ -332,7 +392,7 @@ impl Script {
             len: if empty { 0 } else { self.rng.pick(&[8, 20, 100, 300, 5_000, 9_000]) },
             qos: self.rng.pick(&[QoS::AtMostOnce, QoS::AtLeastOnce, QoS::ExactlyOnce]),
             retain,
-            expiry: (actor.version == Version::V5 && self.rng.chance(20))
+            expiry: (actor.version == Version::V5 && !self.lasting && self.rng.chance(20))
                 .then(|| self.rng.pick(&[1, 3, 10, 1_000, 100_000])),
         }
     }

@@ -37,6 +37,7 @@ impl World<'_> {
                     }
                 }
                 BrokerOutput::Move(link, to, moved) => self.move_out(shard, link, to, moved),
+                BrokerOutput::Persist(batch) => self.submit(shard, batch),
                 BrokerOutput::Peer(to, batch) => self.send_batch(shard, to, batch),
             }
         }
@@ -70,7 +71,8 @@ impl World<'_> {
     }
 
     pub(crate) fn shard_timer(&mut self, shard: usize) {
-        if self.hosts[shard].timer.is_some_and(|at| at <= self.now) {
+        let Some(host) = self.hosts.get(shard) else { return };
+        if host.timer.is_some_and(|at| at <= self.now) {
             self.hosts[shard].timer = None;
             let now = self.time();
             self.hosts[shard].shard.handle_timeout(now);
@@ -242,6 +244,9 @@ impl World<'_> {
     }
 
     pub(crate) fn verdict(&mut self, shard: usize, ticket: Ticket) {
+        if shard >= self.hosts.len() {
+            return; // it was asked before power was lost
+        }
         let now = self.time();
         self.hosts[shard].shard.handle_verdict(now, ticket, Verdict::Allow);
         self.drain(shard);

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use libmqtt_engine::broker::{LinkId, Moved, PeerBatch, Shard, ShardId, Shared};
+use libmqtt_engine::store::{MemoryDisk, MemoryStore};
 use libmqtt_engine::{Authenticate, Hooks, Instant, Ticket, Verdict};
 
 use crate::actor::Actor;
-use crate::check::{self, Checker, State};
+use crate::check::{self, Checker, Judge, Ledger, State};
 use crate::net::{Pipe, Way};
 use crate::obs::{ActorId, ConnId, Obs, SEC, Time, What};
 use crate::ours::Ours;
@@ -42,6 +43,16 @@ pub(crate) enum Event {
     Told(ConnId, Way),
     /// A hook answers.
     Verdict(usize, Ticket),
+    /// The disk has done what it was given.
+    Synced,
+    /// The disk is full, or has room again.
+    Full(bool),
+    /// Power is lost.
+    Crash,
+    /// Power is back.
+    PowerUp,
+    /// Somebody comes when all is over.
+    Late(ActorId),
 }
 
 /// Where the broker's end of a connection is.
@@ -139,8 +150,28 @@ pub struct World<'p> {
     steps_left: usize,
     pub(crate) settled: bool,
     pub(crate) tamper: Tamper,
-    checker: Checker<'p>,
+    checker: Judge<'p>,
+    pub(crate) disk: MemoryDisk,
+    pub(crate) stores: Vec<MemoryStore>,
+    pub(crate) sync_due: bool,
+    crashes_left: usize,
     trace: Vec<Obs>,
+}
+
+/// The shards of a broker that has just been started.
+pub(crate) fn hosts(plan: &Plan, shared: &Arc<Shared>, rng: &mut Rng, now: Time) -> Vec<Host> {
+    let host = |which| {
+        let tickets = Arc::new(Mutex::new(Vec::new()));
+        let hooks: Box<dyn Hooks> = if plan.late_verdicts {
+            Box::new(LateHooks { rng: rng.fork(), tickets: Arc::clone(&tickets) })
+        } else {
+            Box::new(libmqtt_engine::NoHooks)
+        };
+        let now = Instant::from_nanos(now);
+        let shard = Shard::new(Arc::clone(shared), ShardId(which), hooks, rng.next(), now);
+        Host { shard, timer: None, links: BTreeMap::new(), tickets }
+    };
+    (0..shared.shards()).map(host).collect()
 }
 
 /// How long everybody has to come back and catch up.
@@ -151,20 +182,7 @@ impl<'p> World<'p> {
     pub fn new(plan: &'p Plan) -> World<'p> {
         let mut rng = Rng::new(plan.seed.wrapping_mul(31).wrapping_add(7));
         let shared = Shared::new(plan.config.clone(), plan.shards, rng.next());
-        let hosts = (0..plan.shards)
-            .map(|which| {
-                let tickets = Arc::new(Mutex::new(Vec::new()));
-                let hooks: Box<dyn Hooks> = if plan.late_verdicts {
-                    Box::new(LateHooks { rng: rng.fork(), tickets: Arc::clone(&tickets) })
-                } else {
-                    Box::new(libmqtt_engine::NoHooks)
-                };
-                let shared = Arc::clone(&shared);
-                let now = Instant::from_nanos(0);
-                let shard = Shard::new(shared, ShardId(which), hooks, rng.next(), now);
-                Host { shard, timer: None, links: BTreeMap::new(), tickets }
-            })
-            .collect();
+        let hosts = hosts(plan, &shared, &mut rng, 0);
         let actors: Vec<Box<dyn Actor>> = plan
             .actors
             .iter()
@@ -180,7 +198,10 @@ impl<'p> World<'p> {
         World {
             plan,
             now: 0,
-            script: Script::new(plan.seed),
+            script: match plan.crashes {
+                None => Script::new(plan.seed),
+                Some(_) => Script::lasting(plan.seed),
+            },
             queue: BinaryHeap::new(),
             events: Vec::new(),
             free: Vec::new(),
@@ -196,17 +217,34 @@ impl<'p> World<'p> {
             settled: false,
             tamper: Tamper::new(plan.fault, rng.next()),
             rng,
-            checker: Checker::new(plan),
+            checker: match plan.crashes {
+                None => Judge::Checker(Box::new(Checker::new(plan))),
+                Some(_) => Judge::Ledger(Box::new(Ledger::new(plan))),
+            },
+            disk: MemoryDisk::new(),
+            stores: Vec::new(),
+            sync_due: false,
+            crashes_left: plan.crashes.unwrap_or(0),
             trace: Vec::new(),
         }
     }
 
     /// Runs to the end.
     pub fn run(mut self) -> Run {
+        if self.plan.crashes.is_some() {
+            self.power_up();
+            self.at(3 * SEC, Event::Crash);
+            if self.plan.full {
+                self.at(4 * SEC, Event::Full(true));
+            }
+        }
         for shard in 0..self.hosts.len() {
             self.drain(shard);
         }
         for actor in 0..self.actors.len() {
+            if self.plan.comes_late(actor) {
+                continue;
+            }
             let act = self.script.connect(&self.plan.actors[actor]);
             self.perform(actor, &act);
         }
@@ -239,7 +277,7 @@ impl<'p> World<'p> {
         Run {
             violations: self.checker.violations().to_vec(),
             seen: self.checker.seen().clone(),
-            states: self.checker.states().clone(),
+            states: self.checker.states(),
             trace: self.trace,
         }
     }
@@ -316,12 +354,20 @@ impl<'p> World<'p> {
             Event::Told(conn, Way::Up) => self.tell_broker(conn),
             Event::Told(conn, Way::Down) => self.client_lost(conn),
             Event::Verdict(shard, ticket) => self.verdict(shard, ticket),
+            Event::Synced => self.synced(),
+            Event::Full(full) => self.set_full(full),
+            Event::Crash => self.crash(),
+            Event::PowerUp => self.power_up(),
+            Event::Late(actor) => self.perform(actor, &Act::Settle),
         }
     }
 
     fn step(&mut self) {
         self.steps_left -= 1;
         let actor = self.script.actor(self.actors.len());
+        if self.plan.comes_late(actor) {
+            return self.at(0, Event::Step);
+        }
         let act = self.script.next(&self.plan.actors[actor], self.actors[actor].connected());
         self.perform(actor, &act);
         // Bursts: what is asked in the same moment leaves in one write.
@@ -349,7 +395,7 @@ impl<'p> World<'p> {
             return;
         }
         let conn = self.rng.pick(&open);
-        if self.plan.actors[self.conns[conn].actor].steady {
+        if self.plan.actors[self.conns[conn].actor].steady && self.plan.crashes.is_none() {
             return;
         }
         if self.rng.chance(40) {
@@ -359,6 +405,13 @@ impl<'p> World<'p> {
             let until = self.now + self.rng.micros(1_000, 3_000_000);
             self.conns[conn].pipe(way).clogged_until = until;
         }
+    }
+
+    /// Whether power is to be lost once more; notes that it is.
+    pub(crate) fn loses_power(&mut self) -> bool {
+        let loses = self.crashes_left > 0 && !self.settled;
+        self.crashes_left -= usize::from(loses);
+        loses
     }
 
     /// The connection breaks. Each end learns of it some time, or by itself.
@@ -392,7 +445,11 @@ impl<'p> World<'p> {
             }
         }
         for actor in 0..self.actors.len() {
-            self.perform(actor, &Act::Settle);
+            if self.plan.comes_late(actor) {
+                self.at(SETTLING / 2, Event::Late(actor));
+            } else {
+                self.perform(actor, &Act::Settle);
+            }
         }
     }
 }

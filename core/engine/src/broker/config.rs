@@ -104,6 +104,9 @@ pub struct BrokerConfig {
     pub retained_max: usize,
     /// Bytes of retained messages at most; likewise.
     pub retained_bytes_max: usize,
+    /// Bytes on their way to the store of one shard at most. Beyond: its publishers of QoS 1 and 2
+    /// are not read until it has caught up.
+    pub store_queue_bytes_max: usize,
     /// Whether clients may publish to topics that begin with `$`, which the specification wants
     /// kept for the broker.
     pub dollar_topics: bool,
@@ -155,6 +158,7 @@ impl Default for BrokerConfig {
             overload: Overload::Drop,
             retained_max: 1_000_000,
             retained_bytes_max: 1024 * 1024 * 1024,
+            store_queue_bytes_max: 1024 * 1024,
             dollar_topics: false,
             assign_client_ids: true,
             assigned_id_prefix: "auto-".into(),

@@ -12,6 +12,7 @@ use super::session::Session;
 use super::shard::{Next, Timer};
 use super::{BrokerOutput, LinkId, LinkInfo, Moved, Shard, ShardId};
 use crate::session::AliasOut;
+use crate::store::RowId;
 use crate::{Authenticate, ClientInfo, Instant, Step, Verdict};
 
 /// How long a client with this Keep Alive may be silent. v5 [MQTT-3.1.2-22] v311 [MQTT-3.1.2-24]
@@ -229,13 +230,20 @@ impl Shard {
         if let Err((reason, text)) = self.check_room(&connect) {
             return self.refuse_connect(link, reason, text);
         }
-        let (index, present) = self.open_session(now, &connect, client);
         let expiry_s = expiry_asked.min(self.shared.config.session_expiry_max_s);
+        let stores = expiry_s > 0 || connect.will.is_some();
+        if self.is_failing() && (stores || self.has_stored_session(&client.client_id)) {
+            return self.refuse_connect(link, Reason::ServerUnavailable, "");
+        }
+        let before = self.changes();
+        let (index, present) = self.open_session(now, &connect, client);
+        let ended = self.changes() != before;
         let will = connect.will.as_ref().map(|will| Box::new(super::will::keep(will)));
         let Some(session) = self.tables.sessions.at_mut(index) else { return Next::Stop };
         session.client = client.clone();
         session.link = Some(link.index);
         self.shared.totals.awaited.fetch_add(session.waiting_bytes(), Ordering::Relaxed);
+        session.ends_at = None;
         session.expiry_s = expiry_s;
         session.will = will; // v5 [MQTT-3.1.2-7] v311 [MQTT-3.1.2-8]
         let window = connect.properties.receive_maximum().unwrap_or(u16::MAX);
@@ -270,6 +278,12 @@ impl Shard {
             if due < found.armed {
                 found.armed = due;
                 self.timers.arm(due, Timer::Link(link));
+            }
+        }
+        if self.tables.persist.is_some() {
+            self.store_session(index);
+            if stores || ended {
+                self.cork(link);
             }
         }
         self.shared.totals.connections.fetch_add(1, Ordering::Relaxed);
@@ -315,15 +329,27 @@ impl Shard {
         }
         // v5 [MQTT-3.1.2-6] v311 [MQTT-3.1.2-5]
         let session = Session::new(client.clone(), self.shared.seed);
+        (self.insert_session(session), false)
+    }
+
+    /// Takes in a session.
+    pub(super) fn insert_session(&mut self, session: Session) -> u32 {
+        let hash = self.hash(&session.client.client_id);
         let (index, _) = self.tables.sessions.insert(session);
-        let hash = self.hash(&client.client_id);
         let (sessions, hasher) = (&self.tables.sessions, &self.hasher);
         self.by_client_id.insert_unique(hash, index, |&other| {
             let other = sessions.at(other).map_or("", |session| &*session.client.client_id);
             hash_text(hasher, other)
         });
         self.shared.totals.sessions.fetch_add(1, Ordering::Relaxed);
-        (index, false)
+        index
+    }
+
+    /// Whether there is something of this client in the store.
+    fn has_stored_session(&self, client_id: &str) -> bool {
+        self.find_session(client_id)
+            .and_then(|index| self.tables.sessions.at(index))
+            .is_some_and(|session| session.sid != RowId(0))
     }
 
     /// A session by its Client Identifier. v5 [MQTT-3.1.3-2] v311 [MQTT-3.1.3-2]

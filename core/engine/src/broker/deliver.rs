@@ -8,6 +8,7 @@ use libmqtt_codec::{Ack, AckKind, Packet, PacketId, PropertiesBuf, Publish, QoS,
 use super::link::Link;
 use super::outbox::{SHARE_MIN, Spares};
 use super::parcel::{Audience, Identifiers, Parcel, Queued, Target, Terms, outgoing_properties};
+use super::persist::{Persist, Row};
 use super::session::Session;
 use super::table::Table;
 use super::{LinkId, Overload, QueueFull, Shared, Stats};
@@ -34,6 +35,8 @@ pub(super) struct Tables {
     /// An outbox has come to hold much since the outputs were polled.
     pub(super) much: bool,
     pub(super) stats: Stats,
+    /// What is made durable, if anything is.
+    pub(super) persist: Option<Box<Persist>>,
     spares: Spares,
     template: Template,
     scratch: PropertiesBuf,
@@ -61,6 +64,7 @@ impl Tables {
             announced: Vec::new(),
             much: false,
             stats: Stats::default(),
+            persist: None,
             spares: Spares::default(),
             template: Template::default(),
             scratch: PropertiesBuf::new(),
@@ -150,7 +154,7 @@ impl Tables {
         let qos0 = terms.qos == QoS::AtMostOnce;
         let Some(link) = session.link else {
             if !qos0 || self.shared.config.queue_qos0_offline {
-                self.enqueue(key.index, Queued::new(parcel, terms));
+                self.enqueue(key.index, parcel, terms);
             }
             return;
         };
@@ -162,14 +166,15 @@ impl Tables {
         };
         let room = self.links.at(link).is_some_and(|link| link.outbox.len() < OUTBOX_MAX);
         if in_turn && room {
-            self.write(now, link, key.index, parcel, terms);
+            self.write(now, link, key.index, parcel, terms, Row::default());
         } else {
-            self.enqueue(key.index, Queued::new(parcel, terms));
+            self.enqueue(key.index, parcel, terms);
         }
     }
 
     /// Queues a message within the session's bounds, and says whether it was kept.
-    fn enqueue(&mut self, index: u32, queued: Queued) -> bool {
+    fn enqueue(&mut self, index: u32, parcel: &mut Parcel<'_>, terms: Terms) -> bool {
+        let queued = Queued::new(parcel, terms);
         let config = &self.shared.config;
         let (messages_max, bytes_max) = (config.queue_messages_max, config.queue_bytes_max);
         let Some(session) = self.sessions.at(index) else { return false };
@@ -191,15 +196,26 @@ impl Tables {
         }
         // A large one takes the place of several.
         while self.sessions.at(index).is_some_and(full) {
-            self.dequeue(index);
-            self.stats.publish_dropped += 1;
+            self.drop_first(index);
         }
-        self.keep(index, queued);
+        self.keep(index, parcel, queued);
         true
     }
 
     /// Queues a message whatever waits already.
-    pub(super) fn keep(&mut self, index: u32, queued: Queued) {
+    pub(super) fn keep(&mut self, index: u32, parcel: &mut Parcel<'_>, mut queued: Queued) {
+        let Some(session) = self.sessions.at_mut(index) else { return };
+        if let Some(persist) = &mut self.persist
+            && session.is_durable()
+            && queued.terms.qos > QoS::AtMostOnce
+        {
+            queued.row = persist.owe(session.sid, parcel, &queued.terms, None);
+        }
+        self.take_up(index, queued);
+    }
+
+    /// Queues a message that is stored, if it has to be.
+    pub(super) fn take_up(&mut self, index: u32, queued: Queued) {
         let Some(session) = self.sessions.at_mut(index) else { return };
         let size = queued.size();
         let awaited = session.link.is_some();
@@ -225,6 +241,23 @@ impl Tables {
         Some(queued)
     }
 
+    /// Drops the first message that waits for a session.
+    fn drop_first(&mut self, index: u32) {
+        self.stats.publish_dropped += 1;
+        if let Some(queued) = self.dequeue(index) {
+            self.settle(index, None, queued.row);
+        }
+    }
+
+    /// A message is owed to a session no more.
+    fn settle(&mut self, index: u32, id: Option<PacketId>, row: Row) {
+        if let Some(persist) = &mut self.persist
+            && let Some(session) = self.sessions.at(index)
+        {
+            persist.settle(session.sid, id, row);
+        }
+    }
+
     /// Sends what waits for a session, as far as its window and its outbox have room.
     pub(super) fn pump(&mut self, now: Instant, index: u32) {
         loop {
@@ -240,8 +273,7 @@ impl Tables {
             let Some(first) = session.queue.front() else { return };
             // Its rights may have changed while the message waited. v5 [MQTT-3.3.2-5]
             if first.stored.expired(now) || !session.may_read(first.stored.message.topic()) {
-                self.dequeue(index);
-                self.stats.publish_dropped += 1;
+                self.drop_first(index);
                 continue;
             }
             let bytes_max = self.shared.config.queue_bytes_max;
@@ -250,7 +282,8 @@ impl Tables {
             }
             let Some(queued) = self.dequeue(index) else { return };
             self.begin();
-            self.write(now, link, index, &mut Parcel::from_stored(&queued.stored), queued.terms);
+            let mut parcel = Parcel::from_stored(&queued.stored);
+            self.write(now, link, index, &mut parcel, queued.terms, queued.row);
         }
     }
 
@@ -293,9 +326,10 @@ impl Tables {
         index: u32,
         parcel: &mut Parcel<'_>,
         terms: Terms,
+        row: Row,
     ) {
         if !self.fits(now, link, parcel, &terms) {
-            return;
+            return self.settle(index, None, row);
         }
         if terms.qos == QoS::AtMostOnce {
             self.encode(now, link, parcel, &terms, None, false);
@@ -303,14 +337,54 @@ impl Tables {
         }
         let Some(session) = self.sessions.at_mut(index) else { return };
         let keep = session.expiry_s > 0 || terms.group > 0;
-        let queued = keep.then(|| Queued::new(parcel, terms.clone()));
+        let queued = keep.then(|| Queued { row, ..Queued::new(parcel, terms.clone()) });
         let size = queued.as_ref().map_or(0, Queued::size);
         session.outbound_bytes += size;
         let id = session.outbound.start(terms.qos, queued);
         if size > 0 {
             self.shared.take_on(size, true);
         }
+        if self.persist.is_some() && self.take_off(link, index, parcel, &terms, id) {
+            return;
+        }
         self.encode(now, link, parcel, &terms, Some(id), false);
+    }
+
+    /// Stores that a message is in flight to a session. Whether its PUBLISH has to wait for that.
+    fn take_off(
+        &mut self,
+        link: u32,
+        index: u32,
+        parcel: &mut Parcel<'_>,
+        terms: &Terms,
+        id: PacketId,
+    ) -> bool {
+        let Some(session) = self.sessions.at_mut(index).filter(|session| session.is_durable())
+        else {
+            return false;
+        };
+        let (Some(persist), Some(Some(queued))) = (&mut self.persist, session.outbound.get_mut(id))
+        else {
+            return false;
+        };
+        if queued.row.is_none() {
+            queued.row = persist.owe(session.sid, parcel, terms, Some(id));
+        } else {
+            persist.fly(session.sid, id, &mut queued.row, false);
+        }
+        let link = LinkId { index: link, generation: self.links.generation(link) };
+        terms.qos == QoS::ExactlyOnce && persist.hold_publish(link, id)
+    }
+
+    /// Sends a PUBLISH that has waited until its Packet Identifier was durable.
+    pub(super) fn publish_held(&mut self, now: Instant, link: LinkId, id: PacketId) {
+        let Some(found) = self.links.get(link.index, link.generation) else { return };
+        let Some(session) = self.sessions.at(found.session) else { return };
+        let Some(Some(queued)) = session.outbound.get(id) else { return };
+        let (stored, terms) = (Arc::clone(&queued.stored), queued.terms.clone());
+        self.begin();
+        let mut parcel = Parcel::from_stored(&stored);
+        self.encode(now, link.index, &mut parcel, &terms, Some(id), false);
     }
 
     /// Takes an acknowledgement of what was sent to a session.
@@ -328,9 +402,21 @@ impl Tables {
                 let size = queued.size();
                 session.outbound_bytes -= size;
                 self.shared.let_go(size, true);
+                if let Some(persist) = &mut self.persist {
+                    persist.settle(session.sid, Some(id), queued.row);
+                }
                 AckOutcome::Done(())
             }
-            AckOutcome::Release => AckOutcome::Release,
+            AckOutcome::Release => {
+                if let Some(persist) = &mut self.persist
+                    && session.is_durable()
+                    && let Some(Some(queued)) = session.outbound.get_mut(id)
+                    && !queued.row.is_none()
+                {
+                    persist.fly(session.sid, id, &mut queued.row, true);
+                }
+                AckOutcome::Release
+            }
             AckOutcome::Unknown => AckOutcome::Unknown,
         }
     }

@@ -1,15 +1,14 @@
 //! How clients go, and their sessions after them. MQTT 5.0 §3.14, §4.1.
 
 use core::sync::atomic::Ordering;
-use core::time::Duration;
 
 use libmqtt_codec::{Disconnect, QoS, Reason};
 
 use super::link::State;
-use super::session::NEVER;
 use super::shard::{Next, Timer};
 use super::{LinkId, Shard};
 use crate::Instant;
+use crate::store::RowId;
 use crate::topic::SessionKey;
 
 impl Shard {
@@ -55,7 +54,7 @@ impl Shard {
         self.tables.stats.connections -= 1;
         let Some(session) = self.tables.sessions.at_mut(index) else { return };
         session.link = None;
-        session.left_at = now;
+        session.ends_at = session.end_after(now);
         self.shared.totals.awaited.fetch_sub(session.waiting_bytes(), Ordering::Relaxed);
         if !will {
             session.will = None; // v5 [MQTT-3.1.2-10] v311 [MQTT-3.1.2-10]
@@ -70,6 +69,7 @@ impl Shard {
             self.set_online(index, false);
         }
         self.begin_will(now, index);
+        self.store_departure(index);
         self.arm_session(index);
     }
 
@@ -77,10 +77,8 @@ impl Shard {
     pub(super) fn arm_session(&mut self, index: u32) {
         let generation = self.tables.sessions.generation(index);
         let Some(session) = self.tables.sessions.at_mut(index) else { return };
-        let end = (session.expiry_s != NEVER)
-            .then(|| session.left_at + Duration::from_secs(session.expiry_s.into()));
         let due = session.will.as_ref().and_then(|will| will.due);
-        let Some(at) = end.into_iter().chain(due).min() else { return };
+        let Some(at) = session.ends_at.into_iter().chain(due).min() else { return };
         if session.armed.is_none_or(|armed| armed > at) {
             session.armed = Some(at);
             let key = SessionKey { shard: self.which, index, generation };
@@ -98,8 +96,7 @@ impl Shard {
         if session.link.is_some() {
             return;
         }
-        let span = Duration::from_secs(session.expiry_s.into());
-        if session.expiry_s != NEVER && session.left_at + span <= now {
+        if session.ends_at.is_some_and(|at| at <= now) {
             self.end_session(now, key.index); // v5 [MQTT-4.1.0-2]
             return;
         }
@@ -127,6 +124,9 @@ impl Shard {
         self.shared.totals.sessions.fetch_sub(1, Ordering::Relaxed);
         if session.rights.is_some() {
             self.shared.set_rights(key, None);
+        }
+        if let Some(persist) = self.tables.persist.as_mut().filter(|_| session.sid != RowId(0)) {
+            persist.end(&mut session);
         }
         if !session.filters.is_empty() {
             let mut subscriptions = self.shared.index_mut();

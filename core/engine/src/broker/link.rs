@@ -41,6 +41,10 @@ pub(super) struct Link {
     pub(super) clogged: bool,
     /// Held because it sends more than it may.
     pub(super) throttled: bool,
+    /// Nothing is written before what it depends on is durable.
+    pub(super) corked: bool,
+    /// Answers that wait until something is durable.
+    pub(super) holds: u32,
     /// Seconds; 0: none.
     pub(super) keep_alive_s: u16,
     /// Session expiry 0 was asked for in CONNECT, so DISCONNECT may not raise it.
@@ -113,6 +117,8 @@ impl Link {
             held: false,
             clogged: false,
             throttled: false,
+            corked: false,
+            holds: 0,
             keep_alive_s: 0,
             expiry_was_zero: false,
             request_problem_information: true,

@@ -8,6 +8,7 @@ use libmqtt_codec::Reason;
 use super::PeerBatch;
 use super::limits::Guest;
 use crate::Identity;
+use crate::store::Batch;
 
 /// Names a shard of one broker: 0, 1, 2, ...
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -66,6 +67,9 @@ pub enum BrokerOutput {
     /// The link has left this shard: unregister its transport, hand it and the [`Moved`] to the
     /// shard named.
     Move(LinkId, ShardId, Moved),
+    /// Hand this to the store, and say `handle_persisted` when it is durable. Comes before what
+    /// other shards are handed on its account, and only after `persist` was called.
+    Persist(Batch),
     /// Hand this to the shard named.
     Peer(ShardId, PeerBatch),
 }

@@ -15,14 +15,18 @@ const HELD_MAX: Duration = Duration::from_millis(100);
 const HELD_INTERVAL: Duration = Duration::from_millis(5);
 
 impl Shard {
-    /// Holds a publisher while too much waits for subscribers.
-    pub(super) fn hold_if_overloaded(&mut self, now: Instant, link: LinkId) -> Next {
+    /// Holds a publisher while too much waits for subscribers, or for the store if its message is
+    /// stored.
+    pub(super) fn hold_if_overloaded(&mut self, now: Instant, link: LinkId, stored: bool) -> Next {
         let config = &self.shared.config;
-        if config.overload != Overload::Backpressure
-            || self.shared.totals.awaited.load(Ordering::Relaxed) <= config.backlog_bytes_max
-        {
+        let overloaded = config.overload == Overload::Backpressure
+            && self.shared.totals.awaited.load(Ordering::Relaxed) > config.backlog_bytes_max;
+        // The store does not wait for anything that this link may have to say.
+        let clogged = stored && self.is_store_clogged();
+        if !overloaded && !clogged {
             return Next::Go;
         }
+        let until = if clogged { Instant::from_nanos(u64::MAX) } else { now + HELD_MAX };
         let Some(found) = self.tables.links.get_mut(link.index, link.generation) else {
             return Next::Stop;
         };
@@ -30,21 +34,31 @@ impl Shard {
         if self.held.is_empty() {
             self.timers.arm(now + HELD_INTERVAL, Timer::Held);
         }
-        self.held.push((link, now + HELD_MAX));
+        self.held.push((link, until));
         self.pause(link);
         Next::Stop
     }
 
+    /// Lets those held publishers go on that may, and looks at the others later.
     pub(super) fn check_held(&mut self, now: Instant) {
+        self.relieve(now);
+        if !self.held.is_empty() {
+            self.timers.arm(now + HELD_INTERVAL, Timer::Held);
+        }
+    }
+
+    /// Lets those held publishers go on that may.
+    pub(super) fn relieve(&mut self, now: Instant) {
+        if self.held.is_empty() {
+            return;
+        }
         let low = self.shared.config.backlog_bytes_max / 4 * 3;
-        let relieved = self.shared.totals.awaited.load(Ordering::Relaxed) <= low;
+        let awaited = self.shared.totals.awaited.load(Ordering::Relaxed);
+        let relieved = awaited <= low && !self.is_store_clogged();
         let (free, held) = core::mem::take(&mut self.held)
             .into_iter()
             .partition::<Vec<_>, _>(|(_, until)| relieved || *until <= now);
         self.held = held;
-        if !self.held.is_empty() {
-            self.timers.arm(now + HELD_INTERVAL, Timer::Held);
-        }
         for (link, _) in free {
             if let Some(found) = self.tables.links.get_mut(link.index, link.generation) {
                 found.held = false;

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use libmqtt_codec::{Properties, PropertiesBuf, Property, PropertyId, Publish, QoS};
 
+use super::persist::Row;
+use crate::store::RowId;
 use crate::topic::SessionKey;
 use crate::{Instant, Message};
 
@@ -34,6 +36,10 @@ pub(super) struct Parcel<'a> {
     pub(super) publish: Publish<'a>,
     pub(super) expires_at: Option<Instant>,
     stored: Option<Arc<Stored>>,
+    /// Several sessions of this shard may get it.
+    pub(super) many: bool,
+    /// Its row, if it has one of its own.
+    pub(super) body: Option<RowId>,
 }
 
 impl<'a> Parcel<'a> {
@@ -58,7 +64,7 @@ impl<'a> Parcel<'a> {
                 publish.properties = scratch.view();
             }
         }
-        Parcel { publish, expires_at, stored: None }
+        Parcel::forwarded(publish, expires_at)
     }
 
     pub(super) fn from_stored(stored: &'a Arc<Stored>) -> Parcel<'a> {
@@ -66,12 +72,14 @@ impl<'a> Parcel<'a> {
             publish: stored.message.view(),
             expires_at: stored.expires_at,
             stored: Some(Arc::clone(stored)),
+            many: false,
+            body: None,
         }
     }
 
     /// A message from another shard, whose properties are as in [`Stored::message`].
     pub(super) fn forwarded(publish: Publish<'a>, expires_at: Option<Instant>) -> Parcel<'a> {
-        Parcel { publish, expires_at, stored: None }
+        Parcel { publish, expires_at, stored: None, many: false, body: None }
     }
 
     pub(super) fn is_stored(&self) -> bool {
@@ -145,6 +153,8 @@ pub(super) struct Target {
     pub(super) qos: QoS,
     pub(super) audience: Audience,
     pub(super) retain_as_published: bool,
+    /// Whether what it is owed is stored.
+    pub(super) durable: bool,
     /// The shared subscription it came through; 0 for none.
     pub(super) group: u32,
     pub(super) identifiers: Identifiers,
@@ -166,11 +176,12 @@ pub(super) struct Queued {
     pub(super) terms: Terms,
     /// It is the retained message of its topic, whose bytes count there.
     pub(super) retained: bool,
+    pub(super) row: Row,
 }
 
 impl Queued {
     pub(super) fn new(parcel: &mut Parcel<'_>, terms: Terms) -> Queued {
-        Queued { stored: Arc::clone(parcel.stored()), terms, retained: false }
+        Queued { stored: Arc::clone(parcel.stored()), terms, retained: false, row: Row::default() }
     }
 
     /// Bytes that it counts against its session's bounds and the broker's.

@@ -12,6 +12,7 @@ use libmqtt_codec::{Properties, Publish, QoS};
 
 use super::outbox::SHARE_MIN;
 use super::parcel::{Parcel, Stored, Target};
+use super::persist::Persist;
 use super::{Shard, ShardId, Shared};
 use crate::Instant;
 use crate::topic::SessionKey;
@@ -35,6 +36,10 @@ pub struct PeerBatch {
     /// Properties and payloads of copied messages.
     bytes: Vec<u8>,
     targets: Vec<Target>,
+    /// Topics whose retained message the receiver is to store.
+    pub(super) topics_retained: Vec<Box<str>>,
+    /// A number that what both shards store on its account has in common; 0: none.
+    pub(super) join: u64,
 }
 
 /// A message and the sessions of one shard that get it.
@@ -69,7 +74,7 @@ enum To {
 
 impl PeerBatch {
     pub(super) fn is_empty(&self) -> bool {
-        self.deliveries.is_empty()
+        self.deliveries.is_empty() && self.topics_retained.is_empty()
     }
 
     /// Adds a message for these targets.
@@ -131,6 +136,8 @@ impl PeerBatch {
         self.topics.clear();
         self.bytes.clear();
         self.targets.clear();
+        self.topics_retained.clear();
+        self.join = 0;
         (self.bytes.capacity() + self.topics.capacity() <= KEEP_MAX).then_some(self)
     }
 }
@@ -150,15 +157,21 @@ impl Peers {
         Peers { shared, full: VecDeque::new(), open }
     }
 
-    /// Adds a message for these sessions of the shard `to`.
+    /// Adds a message for these sessions of the shard `to`; with `persist`, what that one stores
+    /// for it belongs to what is stored here.
     pub(super) fn push(
         &mut self,
         to: u16,
         parcel: &mut Parcel<'_>,
         targets: &Arc<[Target]>,
         origin: Option<SessionKey>,
+        persist: Option<&mut Persist>,
     ) {
-        self.open[usize::from(to)].push(parcel, targets, origin);
+        let batch = &mut self.open[usize::from(to)];
+        batch.push(parcel, targets, origin);
+        if let Some(persist) = persist {
+            persist.join(batch);
+        }
         self.close_if_full(to);
     }
 
@@ -168,10 +181,24 @@ impl Peers {
         parcel: &mut Parcel<'_>,
         target: &Target,
         origin: Option<SessionKey>,
+        persist: Option<&mut Persist>,
     ) {
         let to = target.session.shard;
-        self.open[usize::from(to)].push_one(parcel, target, origin);
+        let batch = &mut self.open[usize::from(to)];
+        batch.push_one(parcel, target, origin);
+        if let Some(persist) = persist {
+            persist.join(batch);
+        }
         self.close_if_full(to);
+    }
+
+    /// Has the shard `to` store the retained message of a topic.
+    pub(super) fn push_retained(&mut self, to: u16, topic: &str, persist: Option<&mut Persist>) {
+        let batch = &mut self.open[usize::from(to)];
+        batch.topics_retained.push(topic.into());
+        if let Some(persist) = persist {
+            persist.join(batch);
+        }
     }
 
     #[inline]
@@ -210,6 +237,12 @@ impl Shard {
 
     /// Delivers the messages of a batch to sessions of this shard.
     fn deliver_batch(&mut self, now: Instant, batch: &PeerBatch) {
+        if let Some(persist) = &mut self.tables.persist {
+            if batch.join != 0 {
+                persist.joined(batch.join);
+            }
+            batch.topics_retained.iter().for_each(|topic| persist.retain(topic));
+        }
         let (mut topics, mut bytes) = (&batch.topics[..], &batch.bytes[..]);
         let mut targets = &batch.targets[..];
         for delivery in &batch.deliveries {
@@ -242,6 +275,7 @@ impl Shard {
                 }
             };
             self.tables.begin();
+            parcel.many = to.len() > 1;
             for target in to {
                 if target.group != 0 && !self.tables.is_alive(target.session) {
                     self.reroute(now, &Arc::clone(parcel.stored()), target.group);

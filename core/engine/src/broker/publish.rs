@@ -4,6 +4,7 @@ use libmqtt_codec::{Ack, AckKind, Frame, PacketType, Publish, QoS, Reason, Versi
 
 use super::auth::denial;
 use super::link::{Question, Waiting};
+use super::persist::After;
 use super::shard::Next;
 use super::{LinkId, Shard};
 use crate::session::AckOutcome;
@@ -78,7 +79,7 @@ impl Shard {
         {
             if session.inbound.contains(id) {
                 // A repeat. v5 [MQTT-4.3.3-10] v311 [MQTT-4.3.3-2]
-                self.tables.write_ack(link.index, Ack::new(AckKind::PubRec, id));
+                self.answer(link, After::Everything, Ack::new(AckKind::PubRec, id));
                 return Next::Go;
             }
             // v5 [MQTT-3.3.4-7]; QoS 1 is acknowledged before the next packet is read. Before 5.0
@@ -89,6 +90,11 @@ impl Shard {
                 let text = "too many QoS 2 messages without PUBREL";
                 return self.refuse(now, link, Reason::ReceiveMaximumExceeded, text);
             }
+        }
+        if let Some(id) = publish.packet_id
+            && self.is_failing()
+        {
+            return self.refuse_publish(now, link, Ack::new(receipt(publish.qos), id));
         }
         if let Err(reason) = self.check_topic(publish.topic) {
             return self.go_on_publish(now, link, publish, Verdict::Deny(reason));
@@ -118,6 +124,7 @@ impl Shard {
             return Next::Stop;
         };
         let index = found.session;
+        let before = self.changes();
         let reason = match verdict {
             Verdict::Allow | Verdict::AllowWith(_) => {
                 let generation = self.tables.sessions.generation(index);
@@ -134,20 +141,14 @@ impl Shard {
         };
         // v5 [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] v311 [MQTT-3.3.4-1] [MQTT-4.3.2-2]
         if let Some(packet_id) = publish.packet_id {
-            let kind = match publish.qos {
-                QoS::ExactlyOnce => AckKind::PubRec,
-                _ => AckKind::PubAck,
-            };
-            if kind == AckKind::PubRec
-                && (!reason.is_error() || !self.says_reasons(link))
-                && let Some(session) = self.tables.sessions.at_mut(index)
-            {
-                session.inbound.receive(packet_id); // v5 [MQTT-4.3.3-9]
+            let kind = receipt(publish.qos);
+            if kind == AckKind::PubRec && (!reason.is_error() || !self.says_reasons(link)) {
+                self.await_release(index, packet_id);
             }
             let ack = Ack { reason, ..Ack::new(kind, packet_id) };
-            self.tables.write_ack(link.index, ack);
+            self.answer(link, After::Changes(before), ack);
         }
-        self.hold_if_overloaded(now, link)
+        self.hold_if_overloaded(now, link, publish.packet_id.is_some())
     }
 
     /// The same for a PUBLISH that waited and names its topic by alias.
@@ -200,29 +201,38 @@ impl Shard {
             return Next::Stop;
         };
         let index = found.session;
-        let Some(session) = self.tables.sessions.at_mut(index) else { return Next::Stop };
+        let before = self.changes();
         if ack.kind == AckKind::PubRel {
             // v5 [MQTT-4.3.3-11] v311 [MQTT-4.3.3-2]
-            let known = session.inbound.release(ack.packet_id);
+            let known = self.take_release(index, ack.packet_id);
             let reason = if known { Reason::Success } else { Reason::PacketIdentifierNotFound };
             let answer = Ack { reason, ..Ack::new(AckKind::PubComp, ack.packet_id) };
-            self.tables.write_ack(link.index, answer);
+            self.answer(link, After::Changes(before), answer);
             return Next::Go;
         }
         match self.tables.acknowledged(index, ack.kind, ack.packet_id, ack.reason) {
             AckOutcome::Done(_) => self.tables.pump(now, index),
             AckOutcome::Release => {
                 // v5 [MQTT-4.3.3-4] v311 [MQTT-4.3.3-1]
-                self.tables.write_ack(link.index, Ack::new(AckKind::PubRel, ack.packet_id));
+                let answer = Ack::new(AckKind::PubRel, ack.packet_id);
+                self.answer(link, After::Changes(before), answer);
             }
             AckOutcome::Unknown if ack.kind == AckKind::PubRec && !ack.reason.is_error() => {
                 let reason = Reason::PacketIdentifierNotFound;
                 let answer = Ack { reason, ..Ack::new(AckKind::PubRel, ack.packet_id) };
-                self.tables.write_ack(link.index, answer);
+                self.answer(link, After::Changes(before), answer);
             }
             AckOutcome::Unknown => {}
         }
         Next::Go
+    }
+}
+
+/// What acknowledges the receipt of a message at this QoS, 1 or 2.
+fn receipt(qos: QoS) -> AckKind {
+    match qos {
+        QoS::ExactlyOnce => AckKind::PubRec,
+        _ => AckKind::PubAck,
     }
 }
 

@@ -20,7 +20,10 @@ impl Shard {
         let topic = parcel.publish.topic;
         if parcel.publish.payload.is_empty() {
             // v5 [MQTT-3.3.1-6] [MQTT-3.3.1-7] v311 [MQTT-3.3.1-10] [MQTT-3.3.1-11]
-            self.shared.retained_mut().remove(topic);
+            let known = self.shared.retained_mut().remove(topic).is_some();
+            if known {
+                self.store_retained(topic, parcel.publish.qos > QoS::AtMostOnce);
+            }
             return;
         }
         let stored = Arc::clone(parcel.stored());
@@ -38,6 +41,8 @@ impl Shard {
             return;
         }
         retained.set(topic, stored, bytes); // v5 [MQTT-3.3.1-5] v311 [MQTT-3.3.1-5]
+        drop(retained);
+        self.store_retained(topic, parcel.publish.qos > QoS::AtMostOnce);
     }
 
     /// Sends a session the retained messages that a filter matches, marked as such.
@@ -74,13 +79,24 @@ impl Shard {
                 group: 0,
                 identifiers: identifiers.clone(),
             };
-            tables.keep(index, Queued { stored: Arc::clone(stored), terms, retained: true });
+            let mut parcel = Parcel::from_stored(stored);
+            let queued = Queued { retained: true, ..Queued::new(&mut parcel, terms) };
+            tables.keep(index, &mut parcel, queued);
         });
     }
 
     /// Forgets some of the retained messages that have expired.
     pub(super) fn sweep_retained(&mut self, now: Instant) {
-        self.shared.retained_mut().sweep(SWEEP_MAX, &mut |stored| !stored.expired(now));
+        let mut gone = Vec::new();
+        let stores = self.tables.persist.is_some();
+        self.shared.retained_mut().sweep(SWEEP_MAX, &mut |stored| {
+            let expired = stored.expired(now);
+            if expired && stores {
+                gone.push(Arc::clone(stored));
+            }
+            !expired
+        });
+        gone.iter().for_each(|stored| self.store_retained(stored.message.topic(), false));
         self.timers.arm(now + SWEEP_INTERVAL, Timer::Sweep);
     }
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 
-use libmqtt_codec::Publish;
+use libmqtt_codec::{Publish, QoS};
 
 use super::parcel::{Audience, Identifiers, Parcel, Stored, Target};
 use super::{Shard, Shared};
@@ -25,8 +25,8 @@ pub(super) struct Route {
     generation: u64,
     /// Sessions of this shard.
     pub(super) local: Vec<Target>,
-    /// Sessions of other shards, by shard.
-    pub(super) remote: Vec<(u16, Arc<[Target]>)>,
+    /// Sessions of other shards, by shard, and whether what one of them is owed is stored.
+    pub(super) remote: Vec<(u16, Arc<[Target]>, bool)>,
     /// Shared subscriptions, of each of which one member gets it; in order of their numbers.
     pub(super) groups: Vec<Turns>,
 }
@@ -60,7 +60,7 @@ impl Route {
 
     /// Bytes that it takes, about.
     fn size(&self) -> usize {
-        let remote: usize = self.remote.iter().map(|(_, targets)| targets.len()).sum();
+        let remote: usize = self.remote.iter().map(|(_, targets, _)| targets.len()).sum();
         let members: usize = self.groups.iter().map(|turns| turns.members.len()).sum();
         size_of::<Route>()
             + (self.local.len() + remote + members) * size_of::<Target>()
@@ -107,12 +107,20 @@ impl Route {
             all.sort_by_key(|target| target.session.shard);
             for run in all.chunk_by(|a, b| a.session.shard == b.session.shard) {
                 if run[0].session.shard != here {
-                    self.remote.push((run[0].session.shard, run.into()));
+                    let durable = run.iter().any(Target::is_owed);
+                    self.remote.push((run[0].session.shard, run.into(), durable));
                 }
             }
             all.retain(|target| target.session.shard == here);
         }
         self.local = all;
+    }
+}
+
+impl Target {
+    /// Whether it is owed what has more than QoS 0, also after a crash.
+    fn is_owed(&self) -> bool {
+        self.durable && self.qos > QoS::AtMostOnce
     }
 }
 
@@ -122,8 +130,9 @@ fn target(subscriber: &Subscriber, group: u32) -> Target {
         qos: subscriber.options.qos,
         audience: if subscriber.options.no_local { Audience::Others } else { Audience::All },
         retain_as_published: subscriber.options.retain_as_published,
+        durable: subscriber.is_durable(),
         group,
-        identifiers: Identifiers::one(subscriber.identifier),
+        identifiers: Identifiers::one(subscriber.identifier()),
     }
 }
 
@@ -159,6 +168,7 @@ fn merge(all: &mut Vec<Target>) {
         }
         first.qos = first.qos.max(again.qos);
         first.retain_as_published |= again.retain_as_published;
+        first.durable |= again.durable;
         true
     });
 }
@@ -213,11 +223,14 @@ impl Shard {
             return false;
         }
         self.tables.begin();
+        parcel.many = route.local.len() + route.groups.len() > 1;
+        let owed = parcel.publish.qos > QoS::AtMostOnce;
         for target in &route.local {
             self.tables.deliver(now, parcel, target, origin);
         }
-        for (shard, targets) in &route.remote {
-            self.peers.push(*shard, parcel, targets, origin);
+        for (shard, targets, durable) in &route.remote {
+            let persist = self.tables.persist.as_deref_mut().filter(|_| owed && *durable);
+            self.peers.push(*shard, parcel, targets, origin, persist);
         }
         // v5-U52: each group's copy goes to one member.
         for turns in &mut route.groups {
@@ -225,7 +238,9 @@ impl Shard {
             if target.session.shard == self.which {
                 self.tables.deliver(now, parcel, target, origin);
             } else {
-                self.peers.push_one(parcel, target, origin);
+                let owed = owed && target.is_owed();
+                let persist = self.tables.persist.as_deref_mut().filter(|_| owed);
+                self.peers.push_one(parcel, target, origin, persist);
             }
         }
         true
@@ -248,7 +263,8 @@ impl Shard {
             self.tables.begin();
             self.tables.deliver(now, &mut parcel, target, None);
         } else {
-            self.peers.push_one(&mut parcel, target, None);
+            let persist = self.tables.persist.as_deref_mut();
+            self.peers.push_one(&mut parcel, target, None, persist);
         }
     }
 
@@ -283,7 +299,7 @@ mod tests {
     fn subscribe(shared: &Shared, filter: &str, session: u32, identifier: u32) {
         let session = SessionKey { shard: 0, index: session, generation: 0 };
         let options = SubscriptionOptions::default();
-        let subscriber = Subscriber { session, options, identifier };
+        let subscriber = Subscriber::new(session, options, identifier, false);
         shared.index_mut().subscribe(TopicFilter::new(filter).unwrap(), subscriber, true);
         shared.index_changed();
     }

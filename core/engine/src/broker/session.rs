@@ -8,6 +8,7 @@ use hashbrown::HashSet;
 
 use super::parcel::Queued;
 use crate::session::{Inbound, Outbound};
+use crate::store::RowId;
 use crate::{ClientInfo, Instant, Message, Rights};
 
 /// Session Expiry Interval "never". MQTT 5.0 §3.1.2.11.2.
@@ -20,8 +21,8 @@ pub(super) struct Session {
     pub(super) link: Option<u32>,
     /// Session Expiry Interval in seconds.
     pub(super) expiry_s: u32,
-    /// When the last link ended.
-    pub(super) left_at: Instant,
+    /// When it ends, without a link; none: never.
+    pub(super) ends_at: Option<Instant>,
     /// When the shard looks at it next.
     pub(super) armed: Option<Instant>,
     /// Messages sent and not acknowledged. Nothing is kept of them where the session cannot
@@ -45,6 +46,11 @@ pub(super) struct Session {
     pub(super) will: Option<Box<Will>>,
     /// What it may do; none: there are no such bounds.
     pub(super) rights: Option<Arc<dyn Rights>>,
+    /// Its number in the store; 0: it is not stored.
+    pub(super) sid: RowId,
+    /// Its messages and subscriptions are, or were, stored.
+    pub(super) was_durable: bool,
+    pub(super) will_stored: bool,
 }
 
 /// A Will Message that may have to be published.
@@ -63,7 +69,7 @@ impl Session {
             client,
             link: None,
             expiry_s: 0,
-            left_at: Instant::default(),
+            ends_at: None,
             armed: None,
             outbound: Outbound::new(),
             outbound_bytes: 0,
@@ -76,6 +82,9 @@ impl Session {
             shares: 0,
             will: None,
             rights: None,
+            sid: RowId(0),
+            was_durable: false,
+            will_stored: false,
         }
     }
 

@@ -116,6 +116,11 @@ impl Shard {
         shard
     }
 
+    /// Which shard it is.
+    pub fn id(&self) -> ShardId {
+        ShardId(self.which)
+    }
+
     /// Input: a transport was accepted.
     pub fn handle_accept(&mut self, now: Instant, info: LinkInfo) -> LinkId {
         self.reap();
@@ -473,6 +478,9 @@ impl Shard {
         if let Some(output) = self.outputs.pop_front() {
             return Some(output);
         }
+        if self.tables.persist.is_some() && self.flush() {
+            return self.outputs.pop_front();
+        }
         if let Some((to, batch)) = self.peers.poll() {
             return Some(BrokerOutput::Peer(to, batch));
         }
@@ -483,6 +491,18 @@ impl Shard {
         self.tables.stats.sessions = self.tables.sessions.len() as u64;
         self.shared.publish_stats(self.which, &self.tables.stats);
         None
+    }
+
+    /// Has what is to be stored go out, and behind it what it belongs to: the messages for other
+    /// shards. Whether there was anything.
+    fn flush(&mut self) -> bool {
+        if let Some(batch) = self.tables.persist.as_mut().and_then(|persist| persist.take()) {
+            self.outputs.push_back(BrokerOutput::Persist(batch));
+        }
+        while let Some((to, batch)) = self.peers.poll() {
+            self.outputs.push_back(BrokerOutput::Peer(to, batch));
+        }
+        !self.outputs.is_empty()
     }
 
     /// Forgets the deadlines of links and sessions that have gone or have got others: who comes
@@ -519,8 +539,8 @@ impl Shard {
     /// Output: bytes that wait for this link's transport.
     pub fn outgoing(&self, link: LinkId) -> Outgoing<'_> {
         match self.tables.links.get(link.index, link.generation) {
-            Some(found) => found.outbox.outgoing(),
-            None => Outgoing::default(),
+            Some(found) if !found.corked => found.outbox.outgoing(),
+            _ => Outgoing::default(),
         }
     }
 

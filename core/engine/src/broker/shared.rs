@@ -13,6 +13,7 @@ use super::limits::Addresses;
 use super::parcel::Stored;
 use super::peer::PeerBatch;
 use crate::Rights;
+use crate::store::RowId;
 use crate::topic::{Index, Retained, SessionKey};
 
 /// Number of slots. A session's home is the shard that has its slot.
@@ -110,6 +111,10 @@ pub struct Shared {
     stats: Box<[SharedStats]>,
     /// Emptied batches, for whoever needs one.
     batches: Mutex<Vec<PeerBatch>>,
+    /// The next row of a store.
+    rows: AtomicU64,
+    /// How many rows share the row of a message.
+    bodies: Mutex<HashMap<RowId, u32, FixedState>>,
     pub(super) totals: Totals,
 }
 
@@ -142,6 +147,8 @@ impl Shared {
             retained: RwLock::new(Retained::new(seed)),
             stats: (0..shards).map(|_| SharedStats::default()).collect(),
             batches: Mutex::new(Vec::new()),
+            rows: AtomicU64::new(1),
+            bodies: Mutex::new(HashMap::with_hasher(FixedState::with_seed(seed))),
             totals: Totals::default(),
         })
     }
@@ -190,6 +197,34 @@ impl Shared {
         if awaited {
             self.totals.awaited.fetch_sub(size, Ordering::Relaxed);
         }
+    }
+
+    /// Takes so many numbers of rows; returns the first.
+    pub(super) fn take_rows(&self, count: u64) -> u64 {
+        self.rows.fetch_add(count, Ordering::Relaxed)
+    }
+
+    /// One row more shares the row of a message.
+    pub(super) fn share_body(&self, body: RowId) {
+        let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        *bodies.entry(body).or_default() += 1;
+    }
+
+    /// One less does; whether it was the last.
+    pub(super) fn release_body(&self, body: RowId) -> bool {
+        let mut bodies = self.bodies.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(count) = bodies.get_mut(&body) else { return false };
+        *count -= 1;
+        let last = *count == 0;
+        if last {
+            bodies.remove(&body);
+        }
+        last
+    }
+
+    /// Numbers of rows begin behind this one.
+    pub(super) fn rows_after(&self, last: u64) {
+        self.rows.fetch_max(last + 1, Ordering::Relaxed);
     }
 
     /// The home of a session.

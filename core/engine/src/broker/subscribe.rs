@@ -7,6 +7,7 @@ use libmqtt_codec::{
 
 use super::auth::denial;
 use super::link::{Question, Waiting};
+use super::persist::After;
 use super::publish::levels;
 use super::shard::Next;
 use super::{LinkId, Shard};
@@ -59,6 +60,7 @@ impl Shard {
             return Ok(Next::Stop);
         };
         let (session, version) = (found.session, found.version);
+        let before = self.changes();
         // Checked once, before the first filter.
         if grants.is_empty()
             && let Err(reason) = self.check_subscribe(version, subscribe)
@@ -92,7 +94,7 @@ impl Shard {
             };
             grants.push(grant);
         }
-        self.write_suback(link, version, subscribe, &grants);
+        self.write_suback(link, before, version, subscribe, &grants);
         for (subscription, grant) in subscribe.subscriptions.iter().zip(&grants) {
             if grant.retained
                 && let Ok(filter) = TopicFilter::new(subscription.filter)
@@ -144,6 +146,12 @@ impl Shard {
         // v5 [MQTT-4.7.1-1] [MQTT-4.7.1-2] v311 [MQTT-4.7.1-2] [MQTT-4.7.1-3]
         let filter =
             TopicFilter::new(subscription.filter).map_err(|_| Reason::TopicFilterInvalid)?;
+        // What cannot be stored is refused, where it would have to be.
+        if self.is_failing()
+            && self.tables.sessions.at(session).is_some_and(|session| session.is_durable())
+        {
+            return Err(Reason::QuotaExceeded);
+        }
         if levels(filter.filter()) > self.shared.config.topic_levels_max {
             return Err(Reason::TopicFilterInvalid);
         }
@@ -179,13 +187,17 @@ impl Shard {
             return Grant::refused(Reason::UnspecifiedError);
         };
         let shared = filter.share_name().is_some();
-        let new = {
+        let durable = session.is_durable();
+        let subscriber = Subscriber::new(key, options, identifier, durable);
+        let (new, group) = {
             let mut subscriptions = self.shared.index_mut();
-            let subscriber = Subscriber { session: key, options, identifier };
             let new = subscriptions.subscribe(filter, subscriber, true);
             self.shared.index_changed();
-            new
+            (new, if durable { subscriptions.group(filter) } else { 0 })
         };
+        if let Some(persist) = self.tables.persist.as_mut().filter(|_| durable) {
+            persist.subscribe(session.sid, filter.as_str(), &subscriber, group);
+        }
         if new {
             session.filters.insert(filter.as_str().into());
             session.filter_bytes += filter.as_str().len();
@@ -211,6 +223,7 @@ impl Shard {
     fn write_suback(
         &mut self,
         link: LinkId,
+        before: u64,
         version: Version,
         subscribe: &Subscribe<'_>,
         grants: &[Grant],
@@ -229,7 +242,7 @@ impl Shard {
             .collect();
         let suback =
             SubAck { packet_id: subscribe.packet_id, properties: Properties::EMPTY, codes: &codes };
-        self.tables.write_packet(link.index, &Packet::SubAck(suback));
+        self.answer_with(link, After::Changes(before), &Packet::SubAck(suback));
     }
 
     /// v5 [MQTT-3.10.4-1] [MQTT-3.10.4-4] [MQTT-3.10.4-5] [MQTT-3.10.4-6]
@@ -243,6 +256,7 @@ impl Shard {
             return Next::Stop;
         };
         let index = found.session;
+        let before = self.changes();
         let generation = self.tables.sessions.generation(index);
         let key = SessionKey { shard: self.which, index, generation };
         let Some(session) = self.tables.sessions.at_mut(index) else { return Next::Stop };
@@ -254,6 +268,11 @@ impl Shard {
                     session.filter_bytes -= text.len();
                     session.shares -= usize::from(filter.share_name().is_some());
                     self.shared.index_mut().unsubscribe(filter, key);
+                    if let Some(persist) =
+                        self.tables.persist.as_mut().filter(|_| session.is_durable())
+                    {
+                        persist.unsubscribe(session.sid, text);
+                    }
                     self.hooks.unsubscribed(&session.client, text);
                     Reason::Success
                 }
@@ -267,7 +286,7 @@ impl Shard {
             properties: Properties::EMPTY,
             codes: &codes,
         };
-        self.tables.write_packet(link.index, &Packet::UnsubAck(unsuback));
+        self.answer_with(link, After::Changes(before), &Packet::UnsubAck(unsuback));
         Next::Go
     }
 

@@ -50,6 +50,9 @@ impl Shard {
     pub(super) fn publish_will(&mut self, now: Instant, index: u32) {
         let Some(session) = self.tables.sessions.at_mut(index) else { return };
         let Some(will) = session.will.take() else { return };
+        if let Some(persist) = self.tables.persist.as_mut().filter(|_| session.will_stored) {
+            persist.will(session);
+        }
         let publish = will.message.view();
         if session.rights.as_deref().is_some_and(|rights| !rights.may_write(publish.topic)) {
             self.tables.stats.publish_dropped += 1;

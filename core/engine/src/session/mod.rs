@@ -6,4 +6,4 @@ mod outbound;
 
 pub use alias::{AliasIn, AliasOut, AliasUse};
 pub use inbound::Inbound;
-pub use outbound::{AckOutcome, Outbound, Resend};
+pub use outbound::{AckOutcome, Inflight, Outbound, Resend};

@@ -28,6 +28,19 @@ pub enum AckOutcome<T> {
     Unknown,
 }
 
+/// A flow that was stored.
+#[derive(Debug)]
+pub struct Inflight<T> {
+    /// Its Packet Identifier.
+    pub id: PacketId,
+    /// The QoS that `start` was given.
+    pub qos: QoS,
+    /// PUBREC has come.
+    pub released: bool,
+    /// What is kept for it.
+    pub kept: T,
+}
+
 /// What to send again on a resumed session.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Resend<'a, T> {
@@ -235,6 +248,41 @@ impl<T> Outbound<T> {
         (self.releases_due, self.publishes_due) = (releases, publishes);
     }
 
+    /// Takes up flows that were stored, in the order in which they started, on top of none. They
+    /// wait for `resume`.
+    pub fn restore(&mut self, flows: Vec<Inflight<T>>) {
+        debug_assert!(self.is_empty());
+        let Some(newest) = flows.last().map(|flow| flow.id.get()) else { return };
+        self.last = newest;
+        self.taken = flows.len() as u16;
+        // How far an identifier is behind the newest. The sequence has overtaken those that are
+        // not farther behind than all that started later.
+        let behind = |id: PacketId| match newest.checked_sub(id.get()) {
+            Some(distance) => distance,
+            None => IDS - id.get() + newest,
+        };
+        let mut farthest = None;
+        let mut aside = Vec::new();
+        for Inflight { id, qos, released, kept } in flows.into_iter().rev() {
+            let state = match (released, qos) {
+                (true, _) => State::ReleasedBefore,
+                (false, QoS::ExactlyOnce) => State::Sent2,
+                (false, _) => State::Sent1,
+            };
+            let flow = Flow { id, state, kept: Some(kept) };
+            if farthest.is_none_or(|farthest| behind(id) > farthest) {
+                farthest = Some(behind(id));
+                self.flows.push_front(flow);
+            } else {
+                aside.push(flow);
+            }
+        }
+        if !aside.is_empty() {
+            aside.reverse();
+            self.aside = Some(Box::new(Aside { flows: aside }));
+        }
+    }
+
     /// What to send again next: first each PUBREL, then each PUBLISH, both in the order in which
     /// their flows started; none when all were sent or the window is closed.
     /// v5 [MQTT-4.4.0-1] [MQTT-4.6.0-1] v311 [MQTT-4.4.0-1] [MQTT-4.6.0-1]
@@ -277,6 +325,12 @@ impl<T> Outbound<T> {
         let at = self.find(id)?;
         let aside = self.aside();
         aside.get(at).or_else(|| self.flows.get(at - aside.len()))?.kept.as_ref()
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, id: PacketId) -> Option<&mut T> {
+        let at = self.find(id)?;
+        self.flow(at).kept.as_mut()
     }
 
     /// What was kept for each flow, in the order in which they started.
@@ -609,6 +663,42 @@ mod tests {
         assert_eq!(outbound.reserve(), None);
         acked(&mut outbound, AckKind::PubAck, 40_000);
         assert_eq!(outbound.reserve(), Some(id(40_000)));
+    }
+
+    #[test]
+    fn stored_flows_are_taken_up_as_they_were() {
+        let mut outbound = Outbound::new();
+        for n in 1..=65_600 {
+            let sent = outbound.start(AtLeastOnce, n);
+            if n != 68 {
+                acked(&mut outbound, AckKind::PubAck, sent.get());
+            }
+        }
+        for n in 0..5 {
+            outbound.start(if n % 2 == 0 { AtLeastOnce } else { ExactlyOnce }, n);
+        }
+        let second = outbound.iter().nth(2).unwrap().0;
+        acked(&mut outbound, AckKind::PubRec, second.get());
+        let flows = outbound.all().filter(|flow| flow.kept.is_some()).map(|flow| Inflight {
+            id: flow.id,
+            qos: if flow.state == State::Sent1 { AtLeastOnce } else { ExactlyOnce },
+            released: flow.state == State::Released,
+            kept: flow.kept.unwrap(),
+        });
+        let mut restored = Outbound::new();
+        restored.restore(flows.collect());
+        assert!(outbound.aside.is_some() && restored.aside.is_some());
+        outbound.resume(100);
+        restored.resume(100);
+        let again = resent(&mut outbound);
+        assert_eq!((again.len(), again[0].0), (6, 'R'));
+        assert_eq!(resent(&mut restored), again);
+        assert!(restored.iter().eq(outbound.iter()));
+        assert_eq!(restored.start(AtLeastOnce, 9), outbound.start(AtLeastOnce, 9));
+        for (_, id) in again {
+            let kind = if id == second.get() { AckKind::PubComp } else { AckKind::PubAck };
+            assert_eq!(acked(&mut restored, kind, id), acked(&mut outbound, kind, id));
+        }
     }
 
     #[test]

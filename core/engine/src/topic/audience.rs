@@ -156,6 +156,11 @@ impl Audience {
         }
     }
 
+    /// The number of a group; 0 if there is none.
+    pub(super) fn group_id(&mut self, reach: Reach, name: &str, hasher: &FixedState) -> u32 {
+        self.group(reach, name, hasher).map_or(0, |(groups, at)| groups[at].id)
+    }
+
     /// Calls `each` for the subscribers and then the groups of one of the filters.
     pub(super) fn visit(&self, reach: Reach, each: &mut dyn FnMut(Hit<'_>)) {
         match self {

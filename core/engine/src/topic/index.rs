@@ -62,6 +62,23 @@ impl Index {
         new
     }
 
+    /// Adds a subscription that was stored, whose session is not online. If it is shared, `group`
+    /// is the number that its group had.
+    pub fn restore(&mut self, filter: TopicFilter<'_>, subscriber: Subscriber, group: u32) {
+        let next = self.next_group;
+        self.next_group = group.max(1);
+        self.subscribe(filter, subscriber, false);
+        self.next_group = next.max(group.wrapping_add(1));
+    }
+
+    /// The number of a shared subscription's group; 0 if there is none.
+    pub fn group(&mut self, filter: TopicFilter<'_>) -> u32 {
+        let Some(name) = filter.share_name() else { return 0 };
+        let (path, reach) = split(filter);
+        let Some(node) = path.map_or(Some(ROOT), |path| self.tree.find(path)) else { return 0 };
+        self.tree.value_mut(node).group_id(reach, name, &self.hasher)
+    }
+
     /// Removes a subscription; whether there was one.
     pub fn unsubscribe(&mut self, filter: TopicFilter<'_>, session: SessionKey) -> bool {
         let (path, reach) = split(filter);

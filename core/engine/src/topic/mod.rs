@@ -36,6 +36,33 @@ pub struct Subscriber {
     pub session: SessionKey,
     /// Its options.
     pub options: SubscriptionOptions,
+    /// The Subscription Identifier, which has 28 bits, and [`DURABLE`].
+    tag: u32,
+}
+
+/// What the session is owed is stored.
+const DURABLE: u32 = 1 << 31;
+
+impl Subscriber {
+    /// A subscription with this Subscription Identifier (0: none), of a session that what it is
+    /// owed is stored for, or not.
+    pub fn new(
+        session: SessionKey,
+        options: SubscriptionOptions,
+        identifier: u32,
+        durable: bool,
+    ) -> Subscriber {
+        let tag = identifier & !DURABLE | if durable { DURABLE } else { 0 };
+        Subscriber { session, options, tag }
+    }
+
     /// Its Subscription Identifier; 0 for none.
-    pub identifier: u32,
+    pub fn identifier(&self) -> u32 {
+        self.tag & !DURABLE
+    }
+
+    /// Whether what the session is owed is stored.
+    pub fn is_durable(&self) -> bool {
+        self.tag & DURABLE > 0
+    }
 }

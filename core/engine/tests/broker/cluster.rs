@@ -4,13 +4,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use libmqtt_engine::broker::{
-    BrokerConfig, BrokerOutput, LinkId, LinkInfo, Shard, ShardId, Shared, Stats,
+    self, BrokerConfig, BrokerOutput, LinkId, LinkInfo, Shard, ShardId, Shared, Stats,
 };
 use libmqtt_engine::codec::{
-    Connect, Packet, PacketId, Progress, Properties, Publish, QoS, Side, Subscribe, Subscription,
-    SubscriptionOptions, SubscriptionsBuf, Version, frame,
+    Ack, AckKind, Connect, Packet, PacketId, Progress, Properties, Publish, QoS, Side, Subscribe,
+    Subscription, SubscriptionOptions, SubscriptionsBuf, Version, frame,
 };
-use libmqtt_engine::{Hooks, Instant, NoHooks};
+use libmqtt_engine::store::{Completion, MemoryDisk, MemoryStore, Store};
+use libmqtt_engine::{Hooks, Instant, NoHooks, UnixTime};
 
 /// A broker on virtual time whose transports take everything at once, unless told otherwise.
 pub(crate) struct Cluster {
@@ -20,6 +21,8 @@ pub(crate) struct Cluster {
     clients: Vec<Client>,
     /// How many batches have gone from one shard to another.
     pub(crate) batches: usize,
+    /// Where it stores, if it does.
+    stores: Vec<MemoryStore>,
 }
 
 /// A client's end of a link.
@@ -48,7 +51,37 @@ impl Cluster {
             Shared::new(BrokerConfig { sys_interval: Duration::ZERO, ..config }, shards, 7);
         let shard = |n| Shard::new(shared.clone(), ShardId(n), hooks(n), u64::from(n) + 1, now);
         let shards = (0..shards).map(shard).collect();
-        Cluster { now, shards, clients: Vec::new(), shared, batches: 0 }
+        Cluster { now, shards, clients: Vec::new(), shared, batches: 0, stores: Vec::new() }
+    }
+
+    /// A broker that goes on with what is on a disk, now.
+    pub(crate) fn on_disk(disk: &MemoryDisk, shards: u16, now: Instant) -> Cluster {
+        let mut cluster = Cluster::new(shards, BrokerConfig::default());
+        cluster.now = now;
+        cluster.stores = disk.open(usize::from(shards));
+        let unix = UnixTime(now.as_nanos() / 1_000_000);
+        cluster.shards.iter_mut().for_each(|shard| shard.persist(now, unix, true));
+        broker::restore(&mut cluster.shards, &mut cluster.stores[0], now).unwrap();
+        cluster.settle();
+        cluster
+    }
+
+    /// Tells the shards what their stores have done.
+    pub(crate) fn poll_stores(&mut self) {
+        let mut done = Vec::new();
+        for (shard, store) in self.stores.iter_mut().enumerate() {
+            store.poll(&mut done);
+            for completion in done.drain(..) {
+                match completion {
+                    Completion::Durable(position) => {
+                        self.shards[shard].handle_persisted(self.now, position);
+                    }
+                    Completion::Failed(_) => self.shards[shard].handle_store_failed(self.now),
+                    Completion::Rows(_) => unreachable!("none were asked for"),
+                }
+            }
+        }
+        self.settle();
     }
 
     pub(crate) fn stats(&self) -> Stats {
@@ -207,6 +240,7 @@ impl Cluster {
                 let link = self.shards[to].handle_moved(self.now, moved);
                 self.clients[client].at = Some((to, link));
             }
+            BrokerOutput::Persist(batch) => self.stores[shard].submit(batch),
             BrokerOutput::Peer(to, batch) => peers.push_back((ShardId(shard as u16), to, batch)),
         }
     }
@@ -231,6 +265,11 @@ impl Cluster {
                 subscriptions: subscriptions.view(),
             }),
         );
+    }
+
+    /// Sends an acknowledgement of the first message at QoS 1 or 2.
+    pub(crate) fn ack(&mut self, client: usize, kind: AckKind) {
+        self.send(client, &Packet::Ack(Ack::new(kind, PacketId::MIN)));
     }
 
     pub(crate) fn publish(&mut self, client: usize, topic: &str, payload: &str, qos: QoS) {

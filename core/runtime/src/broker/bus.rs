@@ -37,6 +37,8 @@ pub(super) enum Note {
     Publish(Message),
     /// The host program ends a client's connection.
     Disconnect(Arc<str>, Reason),
+    /// The store has done something for this shard.
+    Stored,
     /// The answer to a hook's question.
     Verdict(Ticket, Verdict),
     /// What clients may do has changed.

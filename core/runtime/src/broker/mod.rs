@@ -15,10 +15,12 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use libmqtt_engine::broker::{Shard, ShardId, Shared, Stats};
+use libmqtt_engine::broker::{Shard, ShardId, Shared, Stats, restore};
 use libmqtt_engine::codec::Reason;
-use libmqtt_engine::{Hooks, Message, NoHooks, Ticket, Verdict};
+use libmqtt_engine::store::Store;
+use libmqtt_engine::{Message, NoHooks, Ticket, UnixTime, Verdict};
 use libmqtt_locks::{Mutex, PoisonError};
 use libmqtt_net::tls::TlsServer;
 use libmqtt_net::{Acceptor, Address, Listener, Poll};
@@ -28,6 +30,7 @@ use crate::client::{Client, ClientOptions, Core};
 use crate::clock::Clock;
 use crate::inbox::Inbox;
 use crate::log::Level;
+use crate::store::{DiskStore, Durability, Persistence, Wake};
 use accept::Doors;
 use bus::{Bus, Note};
 pub use options::{BrokerError, BrokerOptions, HooksFactory};
@@ -91,43 +94,51 @@ impl Broker {
         }
         let shared = Shared::new(options.config, shards, random()?);
         let bus = Arc::new(Bus::new(shared, Clock::new(), options.log, inboxes));
+        let mut machines = Vec::new();
+        for which in (0..shards).map(ShardId) {
+            let answers = Answers { shard: which, bus: bus.clone() };
+            let hooks = match &options.hooks {
+                Some(factory) => factory(answers.clone()),
+                None => Box::new(NoHooks),
+            };
+            let hooks = match guard.is_open() {
+                true => hooks,
+                false => Box::new(Guarded::new(guard.clone(), hooks, answers)),
+            };
+            let now = bus.clock.now();
+            machines.push(Shard::new(bus.shared.clone(), which, hooks, random()?, now));
+        }
+        let mut stores = match &options.persistence {
+            Some(persistence) => bus.restore(persistence, &mut machines)?,
+            None => Vec::new(),
+        }
+        .into_iter();
         let schemes = options.listeners.iter().map(Listener::scheme).collect();
         let tls = options.listeners.iter().filter_map(|listener| listener.tls.clone()).collect();
         let threads = Mutex::new(Vec::new());
         let broker = Broker { bus, addresses, schemes, tls, guard, threads };
         // From here on, dropping the broker stops the threads that have started.
-        for (which, (poll, acceptors)) in
-            (0..shards).map(ShardId).zip(polls.into_iter().zip(acceptors))
+        for (shard, (poll, acceptors)) in machines.into_iter().zip(polls.into_iter().zip(acceptors))
         {
             let doors = Doors::new(acceptors, &poll, broker.bus.log.clone())?;
-            let answers = Answers { shard: which, bus: broker.bus.clone() };
-            let hooks = match &options.hooks {
-                Some(factory) => factory(answers.clone()),
-                None => Box::new(NoHooks),
-            };
-            let hooks = match broker.guard.is_open() {
-                true => hooks,
-                false => Box::new(Guarded::new(broker.guard.clone(), hooks, answers)),
-            };
-            broker.spawn(which, hooks, poll, doors)?;
+            broker.spawn(shard, stores.next(), poll, doors)?;
         }
         Ok(broker)
     }
 
     fn spawn(
         &self,
-        which: ShardId,
-        hooks: Box<dyn Hooks>,
+        shard: Shard,
+        store: Option<Box<dyn Store>>,
         poll: Poll,
         doors: Doors,
     ) -> Result<(), BrokerError> {
-        let (bus, seed) = (self.bus.clone(), random()?);
+        let (bus, which) = (self.bus.clone(), shard.id());
         let name = format!("mqtt-shard-{}", which.0);
         self.bus.thread_begins();
         let spawned = thread::Builder::new().name(name).spawn(move || {
             bus.inbox(which).own();
-            let shard = Shard::new(bus.shared.clone(), which, hooks, seed, bus.clock.now());
-            let mut shard = ShardLoop::new(which, bus.clone(), shard, poll, doors);
+            let mut shard = ShardLoop::new(which, bus.clone(), shard, store, poll, doors);
             // A panic can only come from a hook or from a fault of ours. The other shards could
             // not reach this one's sessions any more, so the broker stops, and says so.
             match catch_unwind(AssertUnwindSafe(|| shard.run())) {
@@ -292,6 +303,31 @@ impl core::fmt::Debug for Answers {
 }
 
 impl Bus {
+    /// Opens the file of sessions and messages, gives the shards what is in it, and returns a
+    /// handle of it for each.
+    fn restore(
+        self: &Arc<Bus>,
+        persistence: &Persistence,
+        shards: &mut [Shard],
+    ) -> Result<Vec<Box<dyn Store>>, BrokerError> {
+        let path = persistence.path();
+        let failed = |source| BrokerError::Store { path: path.clone(), source };
+        let wake = |shard: &Shard| -> Wake {
+            let (bus, which) = (self.clone(), shard.id());
+            Box::new(move || bus.send(which, Note::Stored))
+        };
+        let wakes = shards.iter().map(wake).collect();
+        let mut stores =
+            DiskStore::open_for(&path, persistence.durability, wakes).map_err(failed)?;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let (now, unix) = (self.clock.now(), UnixTime(since_1970.as_millis() as u64));
+        let sync = persistence.durability == Durability::Sync;
+        shards.iter_mut().for_each(|shard| shard.persist(now, unix, sync));
+        let Some(first) = stores.first_mut() else { return Ok(Vec::new()) };
+        restore(shards, first, now).map_err(failed)?;
+        Ok(stores.into_iter().map(|store| -> Box<dyn Store> { Box::new(store) }).collect())
+    }
+
     /// A shard's thread has come to grief.
     fn fail(&self, which: ShardId, what: core::fmt::Arguments<'_>) {
         self.log.write(

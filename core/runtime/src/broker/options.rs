@@ -3,17 +3,19 @@
 use core::fmt;
 use core::net::SocketAddr;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use libmqtt_engine::Hooks;
 use libmqtt_engine::broker::BrokerConfig;
+use libmqtt_engine::store::StoreError;
 use libmqtt_net::tls::TlsConfigError;
 use libmqtt_net::{Address, Listener};
 
 use super::Answers;
 use crate::auth::{Policy, PolicyError};
 use crate::client::tls_config_status;
-use crate::{Log, Status};
+use crate::{Log, Persistence, Status};
 
 /// Makes the hooks of each shard, on the thread that starts the broker. Each shard's hooks are
 /// called on that shard's thread alone; what they share is theirs to guard.
@@ -36,6 +38,8 @@ pub struct BrokerOptions {
     pub policy: Policy,
     /// Who decides and watches beyond that.
     pub hooks: Option<HooksFactory>,
+    /// Where sessions and messages are kept beyond the broker's life; none: in memory alone.
+    pub persistence: Option<Persistence>,
     /// Where log lines go.
     pub log: Log,
 }
@@ -48,6 +52,7 @@ impl Default for BrokerOptions {
             shards: None,
             policy: Policy::default(),
             hooks: None,
+            persistence: None,
             log: Log::default(),
         }
     }
@@ -71,6 +76,7 @@ impl fmt::Debug for BrokerOptions {
             .field("shards", &self.shards)
             .field("policy", &self.policy)
             .field("hooks", &self.hooks.is_some())
+            .field("persistence", &self.persistence)
             .field("log", &self.log)
             .finish()
     }
@@ -96,6 +102,14 @@ pub enum BrokerError {
     /// The number of shards is not between 1 and 128.
     #[error("number of shards {0} is not between 1 and 128")]
     Shards(u16),
+    /// The file of sessions and messages does not open, or makes no sense. It is as it was.
+    #[error("cannot use {}: {source} (status {})", .path.display(), Status::StorageFailed.code())]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: StoreError,
+    },
     /// The system gives no thread, no poll or no random numbers.
     #[error("system refuses what a broker needs")]
     System(#[from] io::Error),
@@ -115,6 +129,7 @@ impl BrokerError {
             BrokerError::Policy(error) => error.status(),
             BrokerError::Tls(error) => tls_config_status(error),
             BrokerError::Shards(_) => Status::BadArgument,
+            BrokerError::Store { .. } => Status::StorageFailed,
             BrokerError::System(_) => Status::SystemRefused,
             BrokerError::Busy => Status::QueueFull,
             BrokerError::Stopped => Status::Closed,

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use libmqtt_engine::Instant;
 use libmqtt_engine::broker::{BrokerOutput, Closed, LinkId, LinkInfo, Moved, Shard, ShardId};
 use libmqtt_engine::codec::Reason;
+use libmqtt_engine::store::{Completion, Store};
 use libmqtt_net::{Link, Poll};
 
 use super::accept::Doors;
@@ -55,6 +56,7 @@ pub(super) struct ShardLoop {
     pub(super) which: ShardId,
     pub(super) bus: Arc<Bus>,
     pub(super) shard: Shard,
+    store: Option<Box<dyn Store>>,
     poll: Poll,
     doors: Doors,
     pub(super) links: Links,
@@ -70,6 +72,8 @@ pub(super) struct ShardLoop {
     write_later: Vec<LinkId>,
     notes: Vec<Note>,
     phase: Phase,
+    /// The store has said that it fails.
+    store_fails: bool,
 }
 
 impl ShardLoop {
@@ -77,6 +81,7 @@ impl ShardLoop {
         which: ShardId,
         bus: Arc<Bus>,
         shard: Shard,
+        store: Option<Box<dyn Store>>,
         poll: Poll,
         doors: Doors,
     ) -> ShardLoop {
@@ -84,6 +89,7 @@ impl ShardLoop {
             which,
             bus,
             shard,
+            store,
             poll,
             first_key: WAKER + 1 + doors.keys(),
             doors,
@@ -95,6 +101,7 @@ impl ShardLoop {
             write_later: Vec::new(),
             notes: Vec::new(),
             phase: Phase::Running,
+            store_fails: false,
         }
     }
 
@@ -202,6 +209,7 @@ impl ShardLoop {
             Note::Disconnect(client_id, reason) => {
                 self.shard.disconnect(now, &client_id, reason);
             }
+            Note::Stored => self.poll_store(now),
             Note::Verdict(ticket, verdict) => self.shard.handle_verdict(now, ticket, verdict),
             Note::RightsChanged => self.shard.rights_changed(),
             Note::Quiesce(until) => {
@@ -215,6 +223,34 @@ impl ShardLoop {
                 if let Phase::Quiescing(until) = self.phase {
                     self.phase = Phase::Finishing(until);
                 }
+            }
+        }
+    }
+
+    /// Tells the shard what its store has done.
+    fn poll_store(&mut self, now: Instant) {
+        let Some(store) = &mut self.store else { return };
+        let mut done = Vec::new();
+        store.poll(&mut done);
+        for completion in done {
+            match completion {
+                Completion::Durable(position) => {
+                    if core::mem::take(&mut self.store_fails) {
+                        let line = format_args!("shard {}: stored again", self.which.0);
+                        self.bus.log.write(Level::Info, line);
+                    }
+                    self.shard.handle_persisted(now, position);
+                }
+                Completion::Failed(error) => {
+                    if !core::mem::replace(&mut self.store_fails, true) {
+                        let which = self.which.0;
+                        let line =
+                            format_args!("shard {which}: cannot store, trying again: {error}");
+                        self.bus.log.write(Level::Error, line);
+                    }
+                    self.shard.handle_store_failed(now);
+                }
+                Completion::Rows(_) => {}
             }
         }
     }
@@ -381,6 +417,11 @@ impl ShardLoop {
                             self.bus.send(to, Note::MovedLocal(core, moved));
                         }
                     }
+                }
+            }
+            BrokerOutput::Persist(batch) => {
+                if let Some(store) = &mut self.store {
+                    store.submit(batch);
                 }
             }
             BrokerOutput::Peer(to, batch) => self.bus.send_batch(self.which, to, batch),

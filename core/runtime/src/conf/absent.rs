@@ -2,7 +2,7 @@
 
 const BRIDGE: &str = "bridges are not there";
 const PLUGIN: &str = "plugins are not there; programs that embed the broker have hooks";
-const PERSISTENCE: &str = "messages and sessions are kept in memory only";
+const AUTOSAVE: &str = "what is acknowledged is stored already; durability can say otherwise";
 const MEMORY: &str = "bound memory with max_queued_bytes and max_queued_messages";
 const LISTENER: &str = "all listeners are alike";
 const IDENTIFIER: &str = "Client Identifiers are taken as they come";
@@ -47,10 +47,7 @@ pub(super) fn why(word: &str) -> Option<&'static str> {
         | "plugin"
         | "plugin_load"
         | "plugin_use" => PLUGIN,
-        "autosave_interval"
-        | "autosave_on_changes"
-        | "persistence_file"
-        | "persistence_location" => PERSISTENCE,
+        "autosave_interval" | "autosave_on_changes" => AUTOSAVE,
         "memory_limit" => MEMORY,
         "bind_interface"
         | "mount_point"

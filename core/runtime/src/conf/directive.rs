@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use super::settings::{ListenAt, Settings};
 use super::{Obeyed, Process, Wrong, absent, flag, path, transport};
-use crate::{Overload, QoS, QueueFull};
+use crate::{Durability, Overload, QoS, QueueFull};
 
 /// Obeys one directive.
 pub(super) fn obey(
@@ -23,6 +23,7 @@ pub(super) fn obey(
         .or_else(|| abuse(settings, word, value))
         .or_else(|| network(settings, word, value))
         .or_else(|| transport::obey(settings, word, value))
+        .or_else(|| storage(settings, word, value))
         .or_else(|| fixed(word, value))
         .or_else(|| process.obey(word, value))
         .unwrap_or(Err(Wrong::Unknown))
@@ -141,6 +142,19 @@ fn network(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
     })
 }
 
+/// What is kept beyond the broker's life.
+fn storage(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
+    Some(match word {
+        "durability" => durability(value).map(|when| settings.durability = when),
+        "persistence" => flag(value).map(|on| settings.persistence = Some(on)),
+        "persistence_file" => path(value).map(|file| settings.persistence_file = Some(file)),
+        "persistence_location" => {
+            path(value).map(|directory| settings.persistence_location = Some(directory))
+        }
+        _ => return None,
+    })
+}
+
 /// Directives that allow one value only, the one that says how things are.
 fn fixed(word: &str, value: &str) -> Option<Obeyed> {
     let only = |allowed: &str, why: &str| {
@@ -154,7 +168,6 @@ fn fixed(word: &str, value: &str) -> Option<Obeyed> {
         "check_retain_source" => only("false", "who publishes is asked when he does"),
         "max_inflight_bytes" => only("0", "bound max_inflight_messages instead"),
         "per_listener_settings" => only("false", "all listeners are alike"),
-        "persistence" => only("false", "messages and sessions are kept in memory only"),
         "upgrade_outgoing_qos" => only("false", "the standard forbids it"),
         _ => return None,
     })
@@ -189,6 +202,17 @@ fn prefix(value: &str) -> Result<Box<str>, Wrong> {
         }
         prefix => Ok(prefix.into()),
     }
+}
+
+/// `sync`, `off`, or `250ms`.
+fn durability(value: &str) -> Result<Durability, Wrong> {
+    if let Some(count) = value.strip_suffix("ms") {
+        let span = number(count, 1..=3_600_000)?;
+        return Ok(Durability::Interval(Duration::from_millis(span)));
+    }
+    choice(value, &[("sync", Durability::Sync), ("off", Durability::Off)]).map_err(|_| {
+        Wrong::Value(format!("'{value}' is neither sync nor off nor a time like 250ms"))
+    })
 }
 
 /// `14d`: a number and h, d, w, m or y.

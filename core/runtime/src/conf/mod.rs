@@ -114,6 +114,11 @@ pub enum ConfError {
         /// What is wrong with it.
         error: TlsConfigError,
     },
+    /// It says how to store, but not to.
+    #[error(
+        "persistence_location, persistence_file and durability want 'persistence true' beside them"
+    )]
+    NotPersistent,
     /// A listener's name leads to no address.
     #[error("cannot listen on {host}: {why}")]
     Listen {
@@ -129,7 +134,9 @@ impl ConfError {
     pub fn status(&self) -> Status {
         match self {
             ConfError::Read { .. } => Status::FileUnreadable,
-            ConfError::Line { .. } | ConfError::Scoped(_) => Status::FileInvalid,
+            ConfError::Line { .. } | ConfError::Scoped(_) | ConfError::NotPersistent => {
+                Status::FileInvalid
+            }
             ConfError::Tls { error, .. } => tls_config_status(error),
             ConfError::Listen { .. } => Status::ListenFailed,
         }

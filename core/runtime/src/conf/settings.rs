@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::{ConfError, Obeyed, Place, Process, Transport, Wrong, directive};
 use crate::auth::Policy;
-use crate::{BrokerConfig, CertificateUser};
+use crate::{BrokerConfig, CertificateUser, Durability, Persistence};
 
 /// Everything that a broker can be told.
 #[derive(Clone, Debug)]
@@ -34,6 +34,14 @@ pub struct Settings {
     pub no_delay: bool,
     /// Threads; none: as many as there are cores.
     pub shards: Option<u16>,
+    /// Whether sessions and messages are kept beyond the broker's life; none: no.
+    pub persistence: Option<bool>,
+    /// In which directory; none: the process's own.
+    pub persistence_location: Option<PathBuf>,
+    /// The name of the file there; none: `libmqtt.db`.
+    pub persistence_file: Option<PathBuf>,
+    /// When what is stored is on disk.
+    pub durability: Durability,
     /// Where directives were given that mosquitto has per listener: listeners seen so far.
     pub(super) scoped: Vec<(&'static str, String, usize)>,
 }
@@ -86,6 +94,10 @@ impl Settings {
             message_size_limit: 0,
             no_delay: true,
             shards: None,
+            persistence: None,
+            persistence_location: None,
+            persistence_file: None,
+            durability: Durability::Sync,
             scoped: Vec::new(),
         }
     }
@@ -125,6 +137,17 @@ impl Settings {
         }
     }
 
+    /// Where sessions and messages are kept, if they are.
+    pub fn persistence(&self) -> Option<Persistence> {
+        let directory = self.persistence_location.clone().unwrap_or_default();
+        let mut persistence = Persistence::new(directory);
+        persistence.durability = self.durability;
+        if let Some(file) = &self.persistence_file {
+            persistence.file = file.clone();
+        }
+        (self.persistence == Some(true)).then_some(persistence)
+    }
+
     /// Largest payload that is passed on; none: any.
     pub fn payload_max(&self) -> Option<usize> {
         Some(self.message_size_limit).filter(|&max| max > 0)
@@ -149,6 +172,12 @@ impl Settings {
     /// What can be said only when everything was read: limits that mosquitto has per listener
     /// are for the whole broker here, so they must not differ.
     pub fn check(&self) -> Result<(), ConfError> {
+        let given = self.persistence_location.is_some()
+            || self.persistence_file.is_some()
+            || self.durability != Durability::Sync;
+        if given && self.persistence.is_none() {
+            return Err(ConfError::NotPersistent);
+        }
         let listeners = self.listeners.len();
         for (word, value, listener) in &self.scoped {
             let same = |other: usize| {

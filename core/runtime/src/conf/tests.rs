@@ -2,10 +2,11 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
 use crate::tls::{Source, TlsVersions};
-use crate::{CertificateUser, Overload, ProxyVersions, QoS, QueueFull};
+use crate::{CertificateUser, Durability, Overload, Persistence, ProxyVersions, QoS, QueueFull};
 
 fn read(text: &str) -> Result<Settings, String> {
     let directory = tempfile::tempdir().unwrap();
@@ -157,8 +158,9 @@ fn what_mosquitto_has_and_we_have_not_is_said() {
         "broker.conf: line 1: not supported: bridge_cafile: bridges are not there",
     );
     refused(
-        "persistence true",
-        "broker.conf: line 1: persistence: not supported: 'true': messages and sessions are kept in memory only",
+        "autosave_interval 60",
+        "broker.conf: line 1: not supported: autosave_interval: what is acknowledged is stored \
+         already; durability can say otherwise",
     );
 }
 
@@ -234,6 +236,26 @@ fn an_embedded_broker_leaves_the_process_alone() {
             ),
         );
     }
+}
+
+#[test]
+fn what_is_kept_and_where_is_configured() {
+    let kept = |text: &str| read(text).map(|settings| settings.persistence());
+    let text = "persistence true\npersistence_location /var/lib/mosquitto/\n";
+    assert_eq!(kept(text), Ok(Some(Persistence::new("/var/lib/mosquitto/"))));
+    let text = "persistence true\npersistence_file a.db\ndurability 250ms";
+    let persistence = kept(text).unwrap().unwrap();
+    assert_eq!(persistence.path(), Path::new("a.db"));
+    assert_eq!(persistence.durability, Durability::Interval(Duration::from_millis(250)));
+    assert_eq!(kept("persistence false\npersistence_location /x\ndurability off"), Ok(None));
+    let unsaid = "persistence_location, persistence_file and durability want 'persistence true' \
+                  beside them";
+    refused("persistence_location /x", unsaid);
+    refused("durability off", unsaid);
+    refused(
+        "durability often",
+        "broker.conf: line 1: durability: 'often' is neither sync nor off nor a time like 250ms",
+    );
 }
 
 /// Every directive of mosquitto 2.0's manual is known.

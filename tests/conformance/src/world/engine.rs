@@ -147,6 +147,7 @@ impl Inner {
                 self.links.insert((to, link), number);
                 (self.ends[number].shard, self.ends[number].link) = (to, link);
             }
+            BrokerOutput::Persist(_) => unreachable!("nobody has asked for it"),
             BrokerOutput::Peer(to, batch) => {
                 self.shards[usize::from(to.0)].handle_peer(self.now, ShardId(from as u16), batch);
             }

@@ -26,6 +26,7 @@
 mod client;
 mod deliver;
 mod flow;
+mod ledger;
 mod retained;
 mod session;
 mod shared;
@@ -46,6 +47,7 @@ use retained::Kept;
 use session::{Link, Session};
 use shared::Group;
 
+pub use ledger::Ledger;
 pub use states::{Event, State};
 pub(crate) use wire::decode;
 
@@ -56,6 +58,44 @@ pub struct Violation {
     pub at: Time,
     /// Which kind: the first word of the message is a stable name of the rule.
     pub what: String,
+}
+
+/// Who judges a run.
+#[derive(Debug)]
+pub(crate) enum Judge<'p> {
+    Checker(Box<Checker<'p>>),
+    Ledger(Box<Ledger<'p>>),
+}
+
+impl Judge<'_> {
+    pub(crate) fn observe(&mut self, obs: &Obs) {
+        match self {
+            Judge::Checker(checker) => checker.observe(obs),
+            Judge::Ledger(ledger) => ledger.observe(obs),
+        }
+    }
+
+    pub(crate) fn violations(&self) -> &[Violation] {
+        match self {
+            Judge::Checker(checker) => checker.violations(),
+            Judge::Ledger(ledger) => ledger.violations(),
+        }
+    }
+
+    /// The states of sessions, which a ledger does not follow.
+    pub(crate) fn states(&self) -> BTreeMap<(State, Event), u64> {
+        match self {
+            Judge::Checker(checker) => checker.states().clone(),
+            Judge::Ledger(_) => BTreeMap::new(),
+        }
+    }
+
+    pub(crate) fn seen(&self) -> &BTreeMap<&'static str, u64> {
+        match self {
+            Judge::Checker(checker) => checker.seen(),
+            Judge::Ledger(ledger) => ledger.seen(),
+        }
+    }
 }
 
 /// Judges a run.
@@ -154,6 +194,7 @@ impl<'p> Checker<'p> {
                 self.links.get_mut(conn).expect("dialled before").last_heard = obs.at;
             }
             What::Complaint { what } => self.violation(what.clone()),
+            What::PowerLost | What::PowerBack => {}
             What::End { dropped } => self.end(*dropped),
         }
     }

@@ -25,7 +25,7 @@ fn a_subscription_replaces_the_one_of_the_same_session_and_filter() {
     assert_eq!(index.len(), 4);
     let mut identifiers = Vec::new();
     index.matches("a/b", &mut |hit| match hit {
-        Hit::Subscriber(one) => identifiers.push(one.identifier),
+        Hit::Subscriber(one) => identifiers.push(one.identifier()),
         Hit::Group(_) => panic!("a group from nowhere"),
     });
     assert_eq!(identifiers, [8; 4]);

@@ -15,7 +15,7 @@ fn session(index: u32) -> SessionKey {
 
 fn subscriber(index: u32, identifier: u32) -> Subscriber {
     let options = SubscriptionOptions { qos: QoS::AtLeastOnce, ..Default::default() };
-    Subscriber { session: session(index), options, identifier }
+    Subscriber::new(session(index), options, identifier, false)
 }
 
 fn filter(text: &str) -> TopicFilter<'_> {

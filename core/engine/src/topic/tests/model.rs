@@ -87,11 +87,11 @@ fn compare(index: &Index, model: &Model, topic: &str, groups: &mut BTreeMap<u32,
     let mut hits = Vec::new();
     index.matches(topic, &mut |hit| match hit {
         Hit::Subscriber(one) => {
-            let text = by_identifier[&one.identifier].to_owned();
-            hits.push((text, vec![(one.session.index, one.identifier, true)]));
+            let text = by_identifier[&one.identifier()].to_owned();
+            hits.push((text, vec![(one.session.index, one.identifier(), true)]));
         }
         Hit::Group(group) => {
-            let text = by_identifier[&group.members[0].subscriber.identifier];
+            let text = by_identifier[&group.members[0].subscriber.identifier()];
             assert_eq!(filter(text).share_name(), Some(group.name()));
             let named = groups.entry(group.id).or_insert_with(|| text.to_owned());
             assert_eq!(named, text, "a number stands for one group");
@@ -100,7 +100,7 @@ fn compare(index: &Index, model: &Model, topic: &str, groups: &mut BTreeMap<u32,
             let mut members: Vec<(u32, u32, bool)> = group
                 .members
                 .iter()
-                .map(|one| (one.subscriber.session.index, one.subscriber.identifier, one.online))
+                .map(|one| (one.subscriber.session.index, one.subscriber.identifier(), one.online))
                 .collect();
             members.sort_unstable();
             hits.push((text.to_owned(), members));

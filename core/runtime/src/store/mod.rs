@@ -1,0 +1,58 @@
+//! The store on disk.
+//!
+//! One file, locked while it is open, and one thread, `mqtt-store`, which commits for all handles.
+//! It takes all that waits and makes it durable in one transaction; while that syncs, the next
+//! gathers. So load makes large transactions, and an idle broker is answered within one sync.
+
+mod disk;
+mod file;
+
+use core::time::Duration;
+use std::path::PathBuf;
+
+pub use disk::DiskStore;
+pub(crate) use disk::Wake;
+
+/// When what is stored is on disk, and with it what an acknowledgement means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Durability {
+    /// Before it is acknowledged. Nothing that was acknowledged is lost when the process is
+    /// killed or the power fails, given a disk that keeps what it has said it keeps.
+    #[default]
+    Sync,
+    /// This long after it was acknowledged at the latest. When the process is killed or the power
+    /// fails, up to this much of what was acknowledged is lost: messages, subscriptions, sessions;
+    /// and messages that were delivered and acknowledged in that time may come again, at QoS 2
+    /// too.
+    Interval(Duration),
+    /// When the broker stops, or 16 MiB of changes have come together. When the process is killed
+    /// or the power fails, all since then is lost or comes again.
+    Off,
+}
+
+/// Where and how a broker keeps sessions and messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Persistence {
+    /// The directory, which is made if it is not there. It belongs to one broker at a time.
+    pub directory: PathBuf,
+    /// The name of the file in it.
+    pub file: PathBuf,
+    /// When what is stored is on disk.
+    pub durability: Durability,
+}
+
+impl Persistence {
+    /// In this directory, with an acknowledgement that means on disk.
+    pub fn new(directory: impl Into<PathBuf>) -> Persistence {
+        Persistence {
+            directory: directory.into(),
+            file: "libmqtt.db".into(),
+            durability: Durability::Sync,
+        }
+    }
+
+    /// The whole path of the file.
+    pub fn path(&self) -> PathBuf {
+        self.directory.join(&self.file)
+    }
+}
