@@ -3,6 +3,7 @@
 mod accept;
 mod bus;
 mod facts;
+mod giving_way;
 mod links;
 mod local;
 #[cfg(all(test, loom))]

@@ -1,9 +1,10 @@
 //! The loop of one shard's thread.
 //!
-//! A turn: wait; note which sockets are ready; take the inbox; accept; read each ready link once,
-//! up to so many bytes in all; then, until the shard has nothing left, do what it says and write
-//! each link that has something, all that gathered for it in one call. A link that has more to
-//! read is read again in the next turn, after the others.
+//! A turn: let others run, if turns are close; take the inbox; wait; note which sockets are ready;
+//! accept; read each ready link once, up to so many bytes in all; then, until the shard has nothing
+//! left, do what it says and write each link that has something, all that gathered for it in one
+//! call. A link that has more to read is read again in the next turn, after the others. When much
+//! has gathered for a link, it is written in between.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -19,6 +20,7 @@ use libmqtt_net::{Link, Poll};
 use super::accept::Doors;
 use super::bus::{Bus, Note};
 use super::facts::{Place, info};
+use super::giving_way::GivingWay;
 use super::links::{Links, Port};
 use super::local::Locals;
 use crate::log::Level;
@@ -71,6 +73,7 @@ pub(super) struct ShardLoop {
     /// Links that have had their share of this turn.
     write_later: Vec<LinkId>,
     notes: Vec<Note>,
+    giving_way: GivingWay,
     phase: Phase,
     /// The store has said that it fails.
     store_fails: bool,
@@ -85,6 +88,7 @@ impl ShardLoop {
         poll: Poll,
         doors: Doors,
     ) -> ShardLoop {
+        let now = bus.clock.now();
         ShardLoop {
             which,
             bus,
@@ -100,6 +104,7 @@ impl ShardLoop {
             to_write: Vec::new(),
             write_later: Vec::new(),
             notes: Vec::new(),
+            giving_way: GivingWay::new(now),
             phase: Phase::Running,
             store_fails: false,
         }
@@ -118,6 +123,9 @@ impl ShardLoop {
         let busy = !self.write_later.is_empty()
             || (reads
                 && (!self.to_read.is_empty() || self.doors.any_ready() || self.locals.any_ready()));
+        if !busy {
+            self.giving_way.give_way();
+        }
         let mut notes = core::mem::take(&mut self.notes);
         let bus = self.bus.clone();
         bus.inbox(self.which).take(&mut notes, !busy);
@@ -126,6 +134,7 @@ impl ShardLoop {
         self.poll.wait(timeout)?;
         bus.inbox(self.which).awake();
         let now = bus.clock.now();
+        self.giving_way.turn(now);
         self.note_ready();
         for note in notes.drain(..) {
             self.take_note(now, note);
