@@ -31,9 +31,14 @@ sim: ## simulated time: SEED=N replays one seed, COUNT=N runs many
 sim-crash: ## the same with a broker that stores and loses its power
 	$(CARGO) run --release --locked -p libmqtt-sim -- --crash --seed $(or $(SEED),0) --count $(or $(COUNT),$(if $(SEED),1,5000))
 
-bench: ## CPU per message beside other brokers; see tests/bench/README.md
+bench: ## what the parts cost and, if MQLOAD names a generator, the broker beside mosquitto
+	$(CARGO) run --release --locked -p libmqtt-bench
+ifdef MQLOAD
 	$(CARGO) build --release --locked -p libmqtt-cli
 	python3 tests/bench/run.py
+else
+	@echo "No load over sockets: MQLOAD is not set (tests/bench/README.md)."
+endif
 
 # What tests in other languages stand on; made again when the list of versions changes.
 $(PYTHON)/ready: tests/interop/requirements.txt

@@ -1,4 +1,5 @@
-"""Compares what a message costs our broker with what it costs Debian's mosquitto (see README.md).
+"""Compares what a message costs our broker, of one shard and of two, with what it costs Debian's
+mosquitto (see README.md).
 
 MQLOAD=/path/to/generator tests/bench/run.py [--reps 3] [--only fanin,pairs] [--json FILE]
 """
@@ -18,28 +19,49 @@ from brokers import Broker
 
 # name: (arguments of the generator, the figure to compare)
 MESSAGE, CONNECTION = "broker_cpu_ns_per_msg", "broker_rss_bytes_per_conn"
+CONNECT, RETAINED = "broker_cpu_ns_per_conn", "broker_rss_bytes_per_retained"
 SCENARIOS = {
     "fan-in, QoS 0": ("fanin", MESSAGE),
     "fan-in, QoS 1": ("fanin --qos 1", MESSAGE),
     "fan-in, QoS 2": ("fanin --qos 2", MESSAGE),
+    "fan-in, QoS 0, 5.0": ("fanin --proto 5", MESSAGE),
+    "fan-in, one by one": ("fanin --batch 1 --window 8", MESSAGE),
+    "fan-in, 4 KiB": ("fanin --payload 4096 --window 8 --batch 4", MESSAGE),
     "fan-out, QoS 0": ("fanout", MESSAGE),
+    "fan-out, one by one": ("fanout --window 1", MESSAGE),
     "fan-out, QoS 1": ("fanout --qos 1", MESSAGE),
     "pairs, QoS 0": ("pairs", MESSAGE),
     "pairs, QoS 1": ("pairs --qos 1", MESSAGE),
+    "pairs, QoS 1, 5.0": ("pairs --qos 1 --proto 5", MESSAGE),
+    "5,000 a second": ("latency --rate 5000", MESSAGE),
+    "20,000 a second": ("latency --rate 20000", MESSAGE),
+    "1,000 filters": ("wildcards --filters 1000", MESSAGE),
     "100,000 filters": ("wildcards --filters 100000", MESSAGE),
+    "retained, receiving": ("retained --count 50000", MESSAGE),
+    "retained, kept": ("retained --count 50000", RETAINED),
+    "offline, receiving": ("offline --subs 100 --count 50000", MESSAGE),
+    "connecting": ("connect --conns 10000 --hold 1", CONNECT),
     "idle connections": ("connect --conns 10000 --hold 1", CONNECTION),
 }
-UNITS = {MESSAGE: ("µs CPU a message", 1000), CONNECTION: ("bytes a connection", 1)}
-# Neither broker keeps anything back: what is dropped would cost nothing.
-UNBOUNDED = {
-    "libmqtt": ["max_queued_messages 0", "max_queued_bytes 0", "log_type none"],
-    "mosquitto": ["max_queued_messages 0", "max_inflight_messages 0"],
+UNITS = {
+    MESSAGE: ("µs CPU a message", 1000),
+    CONNECT: ("µs CPU a connection", 1000),
+    CONNECTION: ("bytes a connection", 1),
+    RETAINED: ("bytes a message", 1),
+}
+# No broker keeps anything back: what is dropped would cost nothing.
+UNBOUNDED = ["max_queued_messages 0", "max_queued_bytes 0", "log_type none"]
+BROKERS = {
+    "one shard": ("libmqtt", [*UNBOUNDED, "shards 1"]),
+    "two shards": ("libmqtt", [*UNBOUNDED, "shards 2"]),
+    "mosquitto": ("mosquitto", ["max_queued_messages 0", "max_inflight_messages 0"]),
 }
 
 
-def measure(generator, kind, arguments, span):
+def measure(generator, name, arguments, span):
     """One run on a broker of its own."""
-    broker = Broker(kind, *UNBOUNDED[kind])
+    kind, directives = BROKERS[name]
+    broker = Broker(kind, *directives)
     try:
         where = ["--port", str(broker.port), "--pid", str(broker.pid), "--json", *span]
         command = [generator, *arguments.split(), *where]
@@ -64,27 +86,29 @@ def main():
         sys.exit("set MQLOAD to a load generator; tests/bench/README.md says what it must do")
     words = [w for w in args.only.split(",") if w]
     wanted = [n for n in SCENARIOS if not words or any(w in n for w in words)]
-    runs = {(name, kind): [] for name in wanted for kind in UNBOUNDED}
+    # What is wanted of one scenario may be several figures of the same runs.
+    loads = list(dict.fromkeys(SCENARIOS[name][0] for name in wanted))
+    runs = {(load, broker): [] for load in loads for broker in BROKERS}
     for _ in range(args.reps):
-        for name, kind in runs:  # brokers in turn, so that the machine's moods hit both
-            result = measure(generator, kind, SCENARIOS[name][0], ["--duration", args.duration])
-            runs[name, kind].append(result)
+        for load, broker in runs:  # brokers in turn, so that the machine's moods hit all
+            result = measure(generator, broker, load, ["--duration", args.duration])
+            runs[load, broker].append(result)
             if args.json:
                 with open(args.json, "a") as out:
-                    out.write(json.dumps({"scenario": name, "broker": kind, **result}) + "\n")
-    print("| scenario | libmqtt | mosquitto | unit | ratio | all correct |")
-    print("|---|---|---|---|---|---|")
+                    out.write(json.dumps({"load": load, "broker": broker, **result}) + "\n")
+    print("| scenario | one shard | two shards | mosquitto | unit | ratio | two to one | correct |")
+    print("|---|---|---|---|---|---|---|---|")
     good = True
     for name in wanted:
-        key = SCENARIOS[name][1]
+        load, key = SCENARIOS[name]
         unit, divisor = UNITS[key]
-        ours, theirs = (
-            statistics.median(r[key] for r in runs[name, kind]) / divisor for kind in UNBOUNDED
+        one, two, theirs = (
+            statistics.median(r[key] for r in runs[load, broker]) / divisor for broker in BROKERS
         )
-        right = all(r["correct"] for r in runs[name, "libmqtt"])
+        right = all(r["correct"] for shards in list(BROKERS)[:2] for r in runs[load, shards])
         good &= right
-        figures = f"{ours:.2f} | {theirs:.2f} | {unit} | {ours / theirs:.2f}"
-        print(f"| {name} | {figures} | {'yes' if right else 'NO'} |")
+        figures = f"{one:.2f} | {two:.2f} | {theirs:.2f} | {unit} | {one / theirs:.2f}"
+        print(f"| {name} | {figures} | {two / one:.2f} | {'yes' if right else 'NO'} |")
     sys.exit(not good)
 
 

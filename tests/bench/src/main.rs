@@ -1,5 +1,6 @@
 //! Prints what the parts cost: `libmqtt-bench [codec|topics|shards|growth|client] ...`, all by
-//! default. `--rounds N` does each thing N times and measures little, for tools that count.
+//! default. `--case TEXT`: of the table of shards only the rows that have it in their name.
+//! `--rounds N` does each thing N times and measures little, for tools that count.
 
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ const FILTERS: [usize; 4] = [1_000, 10_000, 100_000, 1_000_000];
 fn main() -> Result<(), lexopt::Error> {
     use lexopt::prelude::*;
     let mut meter = Meter::FULL;
+    let mut case = String::new();
     let mut wanted = Vec::new();
     let mut arguments = lexopt::Parser::from_env();
     while let Some(argument) = arguments.next()? {
@@ -20,6 +22,7 @@ fn main() -> Result<(), lexopt::Error> {
                 let rounds = arguments.value()?.parse()?;
                 meter = Meter { sample: Duration::ZERO, samples: 1, rounds };
             }
+            Long("case") => case = arguments.value()?.string()?,
             Value(name) => wanted.push(name.string()?),
             other => return Err(other.unexpected()),
         }
@@ -32,7 +35,7 @@ fn main() -> Result<(), lexopt::Error> {
         let tables = match *name {
             "codec" => codec::tables(meter).into(),
             "topics" => topics::tables(meter, &FILTERS).into(),
-            "shards" => vec![shards::table(meter)],
+            "shards" => vec![shards::table(meter, &case)],
             "growth" => shards::growth(meter, 1.0).into(),
             _ => vec![client::table(meter)],
         };

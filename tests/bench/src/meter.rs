@@ -1,6 +1,6 @@
 //! Measuring CPU time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
 
@@ -13,22 +13,11 @@ pub enum Whose {
     Process,
 }
 
-impl Whose {
-    fn spent(self) -> Duration {
-        let clock = match self {
-            Whose::Thread => ClockId::ThreadCPUTime,
-            Whose::Process => ClockId::ProcessCPUTime,
-        };
-        let time = clock_gettime(clock);
-        // Neither is negative.
-        Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
-    }
-}
-
 /// How long to measure.
 #[derive(Clone, Copy, Debug)]
 pub struct Meter {
-    /// CPU time of one sample.
+    /// CPU time of one sample. If zero, another clock is read: that of CPU time does not work under
+    /// tools that count instructions.
     pub sample: Duration,
     /// Samples, the cheapest of which counts: the others were disturbed.
     pub samples: u32,
@@ -42,15 +31,16 @@ impl Meter {
 
     /// Nanoseconds of CPU time per item; `round` does `items` of them.
     pub fn cost(self, whose: Whose, items: usize, mut round: impl FnMut()) -> f64 {
+        let begun = Instant::now();
         round(); // the first one finds empty caches
         let mut least = f64::INFINITY;
         for _ in 0..self.samples {
-            let before = whose.spent();
+            let before = self.spent(whose, begun);
             let mut rounds = 0;
             let spent = loop {
                 round();
                 rounds += 1;
-                let spent = whose.spent() - before;
+                let spent = self.spent(whose, begun) - before;
                 if rounds >= self.rounds && spent >= self.sample {
                     break spent;
                 }
@@ -70,12 +60,24 @@ impl Meter {
     ) -> f64 {
         let sample = || {
             let state = state();
-            let before = Whose::Thread.spent();
+            let begun = Instant::now();
+            let before = self.spent(Whose::Thread, begun);
             let result = round(state);
-            let spent = Whose::Thread.spent() - before;
+            let spent = self.spent(Whose::Thread, begun) - before;
             drop(result);
             spent.as_nanos() as f64 / items as f64
         };
         (0..self.samples.min(3)).map(|_| sample()).fold(f64::INFINITY, f64::min)
+    }
+
+    fn spent(self, whose: Whose, begun: Instant) -> Duration {
+        let clock = match whose {
+            _ if self.sample.is_zero() => return begun.elapsed(),
+            Whose::Thread => ClockId::ThreadCPUTime,
+            Whose::Process => ClockId::ProcessCPUTime,
+        };
+        let time = clock_gettime(clock);
+        // Neither is negative.
+        Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
     }
 }

@@ -35,10 +35,10 @@ pub fn loads() -> Vec<(String, Load)> {
     loads
 }
 
-/// Every load with one shard, and with two in one thread.
-pub fn table(meter: Meter) -> Table {
+/// Every load in whose name `case` occurs, with one shard, and with two in one thread.
+pub fn table(meter: Meter, case: &str) -> Table {
     let mut table = Table::new("one thread (two shards: ratio to one)", "message");
-    for (name, load) in loads() {
+    for (name, load) in loads().into_iter().filter(|(name, _)| name.contains(case)) {
         let one = table.add(name.as_str(), cost(meter, load));
         let two = cost(meter, Load { shards: 2, ..load });
         let two = table.add(format!("{name}, two shards"), two);

@@ -19,7 +19,7 @@ fn check(table: &Table, rows: usize) {
 fn every_table_is_filled() {
     codec::tables(ONCE).iter().for_each(|table| check(table, 8));
     topics::tables(ONCE, &[10, 1000]).iter().for_each(|table| check(table, 2));
-    check(&shards::table(ONCE), 36);
+    check(&shards::table(ONCE, ""), 36);
     let growth = shards::growth(ONCE, 0.01);
     growth.iter().zip([1, 2, 2, 3]).for_each(|(table, rows)| check(table, rows));
     check(&client::table(ONCE), 6);
