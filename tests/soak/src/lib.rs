@@ -99,7 +99,7 @@ pub fn run(plan: &Plan) -> Report {
         });
         broker.stop(SOON);
     }
-    usage.push(Usage::now());
+    usage.push(Usage::settled(&usage[0]));
     Report {
         connections: tally.connections.into_inner(),
         published: tally.published.into_inner(),

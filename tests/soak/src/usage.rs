@@ -2,6 +2,8 @@
 
 use std::fmt;
 use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use libmqtt_runtime::{Broker, Stats};
 
@@ -30,6 +32,19 @@ impl Usage {
             descriptors: entries("/proc/self/fd").saturating_sub(1),
             threads: entries("/proc/self/task"),
             stats: Stats::default(),
+        }
+    }
+
+    /// When no more is open than there was before, which takes loops a moment after their last
+    /// client has gone; or after half a minute.
+    pub(crate) fn settled(before: &Usage) -> Usage {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            let now = Usage::now();
+            if now.descriptors <= before.descriptors || Instant::now() >= deadline {
+                return now;
+            }
+            thread::yield_now();
         }
     }
 
