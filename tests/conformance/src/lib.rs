@@ -14,6 +14,7 @@ pub mod coverage;
 mod peer;
 mod transport;
 pub mod vectors;
+mod web;
 pub mod wire;
 mod world;
 
@@ -21,6 +22,7 @@ pub use client::ClientWorld;
 pub use libmqtt_engine::codec::Version;
 pub use peer::Peer;
 pub use transport::{Transport, Wait};
+pub use web::Web;
 pub use world::{BROKER, NOT_APPLICABLE, Rules, World};
 
 use core::time::Duration;

@@ -16,6 +16,7 @@ pub(crate) mod subscribe;
 pub(crate) mod text;
 pub(crate) mod topic;
 pub(crate) mod unsubscribe;
+pub(crate) mod web;
 pub(crate) mod will;
 
 use libmqtt_conformance::wire::Wire;

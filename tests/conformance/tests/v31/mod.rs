@@ -10,7 +10,7 @@ use libmqtt_engine::codec::Reason;
 
 use crate::duty::{
     connack, connect, header, ids, keep_alive, order, publish as duty, qos, retain, session, topic,
-    unsubscribe as undo, will,
+    unsubscribe as undo, web, will,
 };
 
 same! { V31;
@@ -32,6 +32,8 @@ same! { V31;
     v31_row_35_broker_answers_ping: keep_alive::broker_answers_ping;
     v31_row_35_broker_answers_unsubscribe: undo::broker_answers_unsubscribe;
     v31_row_35_broker_discards_the_will_on_disconnect: will::broker_discards_the_will_on_disconnect;
+    v31_row_36_broker_speaks_in_binary_frames: web::broker_speaks_in_binary_frames_and_closes_on_text;
+    v31_row_36_broker_selects_the_subprotocol_of_3_1: web::broker_selects_the_subprotocol_of_3_1;
 }
 
 #[test]

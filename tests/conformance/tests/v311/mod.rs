@@ -6,3 +6,4 @@ mod flow;
 mod publish;
 mod subscribe;
 mod unnumbered;
+mod web;

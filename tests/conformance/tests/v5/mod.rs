@@ -12,6 +12,7 @@ mod publish;
 mod shared;
 mod subscribe;
 mod unnumbered;
+mod web;
 
 use std::collections::BTreeSet;
 

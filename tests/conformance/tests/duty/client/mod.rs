@@ -5,6 +5,7 @@ pub(crate) mod flow;
 pub(crate) mod packets;
 pub(crate) mod publish;
 pub(crate) mod requests;
+pub(crate) mod web;
 
 use libmqtt_conformance::wire::{Wire, connack};
 use libmqtt_conformance::{ClientWorld, Peer, Version};
