@@ -162,11 +162,14 @@ fn announce(broker: &Broker, settings: &Settings, log: &LogWriter) {
         // Who started the broker may have closed its output.
         let _: io::Result<()> = writeln!(out, "listening on {place}");
     }
+    if let (Some(_), Some(page)) = (settings.page, broker.addresses().last()) {
+        let _: io::Result<()> = writeln!(out, "a page for browsers: http://{page}");
+    }
     let _: io::Result<()> = out.flush();
 }
 
-/// Reads the files of users, rights and certificates again, and opens log files again. What is wrong stays as it
-/// was, and the log says so.
+/// Reads the files of users, rights and certificates again, and opens log files again. What is
+/// wrong stays as it was, and the log says so.
 fn reload(broker: &Broker, log: &LogWriter) {
     log.write(Kind::Notice, format_args!("reading password, ACL, certificate and log files again"));
     if let Err(failure) = log.reopen() {

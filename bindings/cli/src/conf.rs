@@ -39,6 +39,7 @@ pub(crate) const FLAGS: &[&str] = &[
     "message_size_limit",
     "overload",
     "packet_max_connect",
+    "page",
     "password_file",
     "persistence",
     "persistence_file",

@@ -129,6 +129,7 @@ fn network(settings: &mut Settings, word: &str, value: &str) -> Option<Obeyed> {
         "bind_address" => text(value).map(|host| settings.bind = Some(host)),
         "listener" => listener(value).map(|listener| settings.listeners.push(listener)),
         "password_file" => path(value).map(|file| settings.password_file = Some(file)),
+        "page" => number(value, 0..=u16::MAX).map(|port| settings.page = Some(port)),
         "port" => number(value, 0..=u16::MAX).map(|port| settings.port = Some(port)),
         "set_tcp_nodelay" => flag(value).map(|on| settings.no_delay = on),
         "shards" => number(value, 1..=128).map(|shards| settings.shards = Some(shards)),

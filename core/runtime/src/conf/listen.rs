@@ -68,6 +68,9 @@ pub(super) fn listeners(settings: &Settings) -> Result<Vec<Listener>, ConfError>
             resolve(at, &mut listeners)?;
         }
     }
+    if let Some(port) = settings.page {
+        listeners.push(crate::page::listener((Ipv4Addr::LOCALHOST, port).into()));
+    }
     for listener in &mut listeners {
         listener.tcp.no_delay = settings.no_delay;
     }

@@ -20,6 +20,8 @@ pub struct Settings {
     pub bind: Option<String>,
     /// TLS, WebSocket and proxies of the default listener.
     pub transport: Transport,
+    /// Port of the page for browsers, which only this machine can reach; none: no page.
+    pub page: Option<u16>,
     /// Whether a file had `port`, which opens the default listener to all networks.
     pub port_in_file: bool,
     /// Whether clients without User Name get in; none: as the listeners make it safe.
@@ -87,6 +89,7 @@ impl Settings {
             port: None,
             bind: None,
             transport: Transport::default(),
+            page: None,
             port_in_file: false,
             allow_anonymous: None,
             password_file: None,

@@ -91,6 +91,18 @@ fn limits_reach_the_broker() {
 }
 
 #[test]
+fn the_page_is_for_this_machine_and_opens_nothing() {
+    let settings = read("page 8083\n").unwrap();
+    assert!(settings.is_local() && settings.anonymous());
+    let listeners = settings.listeners().unwrap();
+    let last = listeners.last().unwrap();
+    assert_eq!((listeners.len(), last.address.to_string()), (3, "127.0.0.1:8083".to_owned()));
+    assert_eq!(last.web_socket.as_ref().unwrap().origins.len(), 3);
+    let settings = read("listener 1883 127.0.0.1\npage 0\n").unwrap();
+    assert!(!settings.anonymous() && settings.listeners().unwrap().len() == 2);
+}
+
+#[test]
 fn limits_against_abuse_reach_the_broker() {
     let config = read(
         "connect_timeout 3\npacket_max_connect 8192\nmax_pending_connections 500\n\
