@@ -3,7 +3,7 @@
 export PYO3_BUILD_EXTENSION_MODULE = 1
 CARGO ?= cargo
 PYTHON = target/venv
-NODE = tests/interop/node_modules
+NODE = tests/interop/node_modules tests/browser/node_modules
 
 .PHONY: run test check check-deep sim sim-crash bench
 
@@ -46,8 +46,8 @@ $(PYTHON)/ready: tests/interop/requirements.txt
 	$(PYTHON)/bin/pip install --quiet --disable-pip-version-check -r $<
 	touch $@
 
-$(NODE)/ready: tests/interop/package-lock.json
-	cd tests/interop && npm ci --no-audit --no-fund
+$(NODE:=/ready): %/node_modules/ready: %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund
 	touch $@
 
 include ffi/install.mk
