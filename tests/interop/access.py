@@ -72,7 +72,8 @@ class Asker:
     def vanish(self):
         """Goes without a word."""
         self.client.loop_stop()
-        self.client.socket().shutdown(socket.SHUT_RDWR)
+        if link := self.client.socket():  # none once a broker that refused it has closed it
+            link.shutdown(socket.SHUT_RDWR)
 
     def close(self):
         self.client.disconnect()
