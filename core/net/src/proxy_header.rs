@@ -52,6 +52,10 @@ pub fn proxy_header(
     bytes: &[u8],
     allowed: ProxyVersions,
 ) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    // The first byte tells the versions apart.
     let begins = |mark: &[u8]| bytes.iter().zip(mark).all(|(a, b)| a == b);
     if begins(SIGNATURE) {
         if allowed == ProxyVersions::V1 {

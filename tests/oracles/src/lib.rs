@@ -13,6 +13,8 @@ mod properties;
 mod script;
 mod table;
 mod topics;
+#[cfg(feature = "net")]
+mod transports;
 
 pub use broker::{broker_machine, version_of};
 pub use client::client_machine;
@@ -22,3 +24,5 @@ pub use properties::properties;
 pub use script::scripts;
 pub use table::{Row, table};
 pub use topics::topics;
+#[cfg(feature = "net")]
+pub use transports::{proxy_headers, proxy_tunnel, web_frames, web_handshake};
