@@ -11,11 +11,13 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "interop"))
 
 from brokers import Broker
+from pki import Pki
 
 # name: (arguments of the generator, the figure to compare)
 MESSAGE, CONNECTION = "broker_cpu_ns_per_msg", "broker_rss_bytes_per_conn"
@@ -42,6 +44,20 @@ SCENARIOS = {
     "offline, receiving": ("offline --subs 100 --count 50000", MESSAGE),
     "connecting": ("connect --conns 10000 --hold 1", CONNECT),
     "idle connections": ("connect --conns 10000 --hold 1", CONNECTION),
+    "TLS, fan-in, QoS 0": ("fanin --tls", MESSAGE),
+    "TLS, fan-out, QoS 0": ("fanout --tls", MESSAGE),
+    "TLS, pairs, QoS 0": ("pairs --tls", MESSAGE),
+    "TLS, pairs, QoS 1": ("pairs --tls --qos 1", MESSAGE),
+    "WebSocket, fan-in, QoS 0": ("fanin --ws", MESSAGE),
+    "WebSocket, fan-out, QoS 0": ("fanout --ws", MESSAGE),
+    "WebSocket, pairs, QoS 0": ("pairs --ws", MESSAGE),
+    "WebSocket, pairs, QoS 1": ("pairs --ws --qos 1", MESSAGE),
+    "TLS, idle connections": ("connect --tls --conns 5000 --hold 1", CONNECTION),
+    "WebSocket, idle connections": ("connect --ws --conns 5000 --hold 1", CONNECTION),
+    "WebSocket and TLS, idle connections": (
+        "connect --ws --tls --conns 5000 --hold 1",
+        CONNECTION,
+    ),
 }
 UNITS = {
     MESSAGE: ("µs CPU a message", 1000),
@@ -58,10 +74,19 @@ BROKERS = {
 }
 
 
-def measure(generator, name, arguments, span):
+def measure(generator, name, arguments, span, pki):
     """One run on a broker of its own."""
     kind, directives = BROKERS[name]
-    broker = Broker(kind, *directives)
+    transport = []
+    if "--tls" in arguments:
+        certificate, key = pki.of("server")
+        transport += [f"certfile {certificate}", f"keyfile {key}"]
+    if "--ws" in arguments:
+        transport += ["protocol websockets"]
+        if kind == "mosquitto":
+            # 2.0.11 does not start with WebSocket alone.
+            transport += [f"listener {free()} 127.0.0.1"]
+    broker = Broker(kind, *directives, *transport)
     try:
         where = ["--port", str(broker.port), "--pid", str(broker.pid), "--json", *span]
         command = [generator, *arguments.split(), *where]
@@ -89,9 +114,11 @@ def main():
     # What is wanted of one scenario may be several figures of the same runs.
     loads = list(dict.fromkeys(SCENARIOS[name][0] for name in wanted))
     runs = {(load, broker): [] for load in loads for broker in BROKERS}
+    folder = tempfile.TemporaryDirectory()
+    pki = Pki(folder.name)
     for _ in range(args.reps):
         for load, broker in runs:  # brokers in turn, so that the machine's moods hit all
-            result = measure(generator, broker, load, ["--duration", args.duration])
+            result = measure(generator, broker, load, ["--duration", args.duration], pki)
             runs[load, broker].append(result)
             if args.json:
                 with open(args.json, "a") as out:

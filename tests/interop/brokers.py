@@ -49,7 +49,7 @@ class Broker:
             self.up.set()
             return
         self.log.append(line)
-        address = re.fullmatch(r"listening on 127\.0\.0\.1:(\d+)", line)
+        address = re.fullmatch(r"listening on (?:\w+://)?127\.0\.0\.1:(\d+)", line)
         if self.kind == "mosquitto" and line.endswith(" running"):
             self.port = self.asked
             self.up.set()
