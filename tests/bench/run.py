@@ -16,7 +16,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "interop"))
 
-from brokers import Broker
+from brokers import Broker, free
 from pki import Pki
 
 # name: (arguments of the generator, the figure to compare)

@@ -150,6 +150,8 @@ pub(crate) struct Layered {
     facts: Option<Box<Facts>>,
     /// TLS is open, or there is none and nothing before it.
     secured: bool,
+    /// TLS has been asked what to say first.
+    begun: bool,
     more: bool,
     /// The peer will send no more.
     ended: bool,
@@ -207,6 +209,7 @@ impl Layered {
             web: None,
             facts: None,
             secured: false,
+            begun: false,
             more: false,
             ended: false,
             last: false,
@@ -299,6 +302,10 @@ impl Layered {
             self.more = count == room.len() || !Link::SHORT_READ_DRAINS;
             front.copy_from_slice(&self.input);
             let carried = self.take(&mut wire[..kept + count], plain);
+            if carried.is_err() {
+                // Who has failed says nothing more than why, and is not listened to.
+                (self.ended, self.last) = (true, true);
+            }
             let flushed = self.flush();
             let carried = carried?;
             flushed?;
@@ -335,6 +342,7 @@ impl Layered {
         }
         if let Tls::Awaited(tls) = &self.tls {
             self.tls = Tls::Session(Session::server(tls)?);
+            self.begun = true;
         }
         let count = match &mut self.tls {
             Tls::Session(session) => {
@@ -392,12 +400,10 @@ impl Layered {
             return Ok(());
         }
         match &mut self.tls {
-            Tls::Session(Session::Client(_)) if !self.secured => {
-                if let Tls::Session(session) = &mut self.tls {
-                    session.feed(&mut [], &mut [], &mut self.output)?;
-                }
-            }
             Tls::None => self.secured = true,
+            Tls::Session(session) if !core::mem::replace(&mut self.begun, true) => {
+                session.feed(&mut [], &mut [], &mut self.output)?;
+            }
             Tls::Session(_) | Tls::Awaited(_) => {}
         }
         if !self.secured {
@@ -504,7 +510,7 @@ impl Layered {
         let start = self.output.len();
         let records = bytes.len() / RECORD_MAX + 1;
         self.output.resize(start + bytes.len() + records * RECORD_OVERHEAD, 0);
-        let sealed = session.seal(bytes, &mut self.output[start..]);
+        let sealed = session.seal(Some(bytes), &mut self.input, &mut self.output[start..]);
         self.output.truncate(start + *sealed.as_ref().unwrap_or(&0));
         sealed?;
         Ok(())
@@ -520,7 +526,7 @@ impl Layered {
         {
             let start = self.output.len();
             self.output.resize(start + RECORD_OVERHEAD, 0);
-            let sealed = session.seal_end(&mut self.output[start..]);
+            let sealed = session.seal(None, &mut self.input, &mut self.output[start..]);
             self.output.truncate(start + *sealed.as_ref().unwrap_or(&0));
             sealed?;
         }
@@ -610,14 +616,14 @@ impl Layered {
         };
         let Some(side) = side else {
             if let Some(whole) = source.whole(RECORD_MAX) {
-                return Ok(session.seal(whole, out)?);
+                return Ok(session.seal(Some(whole), &mut self.input, out)?);
             }
             let length = source.gather(&mut gather[..RECORD_MAX]);
-            return Ok(session.seal(&gather[..length], out)?);
+            return Ok(session.seal(Some(&gather[..length]), &mut self.input, out)?);
         };
         let length = source.left().min(RECORD_MAX - HEADER_MAX);
         let length = frame(side, source, length, gather);
-        Ok(session.seal(&gather[..length], out)?)
+        Ok(session.seal(Some(&gather[..length]), &mut self.input, out)?)
     }
 }
 
