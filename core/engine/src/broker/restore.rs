@@ -22,7 +22,8 @@ use crate::{ClientInfo, Instant, Message};
 /// `persist` of each shard and before any input; the shards have outputs afterwards.
 ///
 /// Sessions that were connected count as having lost their client at `now`. Deadlines are those
-/// that they would have been; what has expired goes. `Err` when the store cannot be read, or has
+/// that they would have been; what has expired goes. Hooks are asked for the rights of each session.
+/// `Err` when the store cannot be read, or has
 /// something in it that makes no sense; the shards are of no use then.
 pub fn restore(
     shards: &mut [Shard],
@@ -53,6 +54,7 @@ pub fn restore(
     if !loading.in_rows {
         loading.settle_cells(shards)?;
     }
+    shards.iter_mut().for_each(Shard::rights_changed);
     loading.finish(shards);
     Ok(())
 }

@@ -56,9 +56,15 @@ impl Cluster {
 
     /// A broker that goes on with what is on a disk, now.
     pub(crate) fn on_disk(disk: &MemoryDisk, shards: u16, now: Instant) -> Cluster {
-        let mut cluster = Cluster::new(shards, BrokerConfig::default());
+        Cluster::new(shards, BrokerConfig::default()).restored(disk, now)
+    }
+
+    /// The same, as a broker that has not begun yet is made to.
+    pub(crate) fn restored(self, disk: &MemoryDisk, now: Instant) -> Cluster {
+        let mut cluster = self;
+        let shards = cluster.shards.len();
         cluster.now = now;
-        cluster.stores = disk.open(usize::from(shards));
+        cluster.stores = disk.open(shards);
         let unix = UnixTime(now.as_nanos() / 1_000_000);
         cluster.shards.iter_mut().for_each(|shard| shard.persist(now, unix, true));
         broker::restore(&mut cluster.shards, &mut cluster.stores[0], now).unwrap();

@@ -4,7 +4,8 @@ use libmqtt_engine::broker::BrokerConfig;
 use libmqtt_engine::codec::{
     Connect, Packet, Properties, PropertiesBuf, Property, Publish, QoS, Version, Will,
 };
-use libmqtt_engine::{ClientInfo, Hooks, Rights};
+use libmqtt_engine::store::MemoryDisk;
+use libmqtt_engine::{ClientInfo, Hooks, Instant, Rights};
 
 use super::cluster::{Cluster, client, message};
 
@@ -168,4 +169,30 @@ fn a_will_is_not_published_to_where_its_client_may_not_write_any_more() {
         assert_eq!(cluster.received(free), wanted);
         words.set(&["a"]);
     }
+}
+
+#[test]
+fn sessions_that_were_stored_have_the_rights_of_today() {
+    let (disk, words) = (MemoryDisk::new(), Words::default());
+    words.set(&["a", "b"]);
+    let start = Instant::from_nanos(1_000_000_000_000);
+    let mut before = cluster(2, &words).restored(&disk, start);
+    let durable = Connect { clean_start: false, ..client("bound") };
+    let bound = before.connect(durable);
+    before.subscribe(bound, "#", QoS::AtLeastOnce);
+    disk.sync();
+    before.poll_stores();
+    assert_eq!(before.received(bound), ["ConnAck", "SubAck"]);
+    drop(before);
+    words.set(&["a"]);
+    let mut after = cluster(2, &words).restored(&disk, start);
+    let free = after.connect(client("free"));
+    for topic in ["a/1", "b/1"] {
+        after.publish(free, topic, "x", QoS::AtLeastOnce);
+    }
+    assert_eq!(after.stats().queued_messages, 1);
+    let bound = after.connect(durable);
+    disk.sync();
+    after.poll_stores();
+    assert_eq!(after.received(bound), ["ConnAck", "a/1 x 1"]);
 }
