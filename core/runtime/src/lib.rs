@@ -18,6 +18,7 @@ mod inbox;
 mod log;
 #[cfg(loom)]
 mod models;
+pub mod named;
 mod pace;
 pub mod page;
 mod runtime;

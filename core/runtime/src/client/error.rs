@@ -21,6 +21,9 @@ pub enum ClientError {
     /// The text of a server names none.
     #[error("server '{0}' cannot be used")]
     Server(Box<str>, #[source] ServerError),
+    /// It was told something that none of its servers has a use for.
+    #[error("{0}: no server is {1}")]
+    Unused(&'static str, &'static str),
     /// Its TLS cannot be set up: the system's roots are of no use.
     #[error(transparent)]
     Tls(#[from] TlsConfigError),
@@ -104,9 +107,10 @@ impl ClientError {
     /// Its stable number.
     pub fn status(&self) -> Status {
         match self {
-            ClientError::Server(..) | ClientError::Connect(_) | ClientError::Disconnect(_) => {
-                Status::BadArgument
-            }
+            ClientError::Server(..)
+            | ClientError::Unused(..)
+            | ClientError::Connect(_)
+            | ClientError::Disconnect(_) => Status::BadArgument,
             ClientError::Tls(error) => tls_config_status(error),
             ClientError::WebSocket(_) => Status::BadArgument,
             ClientError::Publish(error) => publish_status(*error),

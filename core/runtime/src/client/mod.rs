@@ -64,11 +64,7 @@ impl Drop for Handle {
 impl Client {
     /// A client that will dial its servers from the runtime's loop. It does nothing yet.
     pub fn new(runtime: &Runtime, options: ClientOptions) -> Result<Client, ClientError> {
-        let mut servers = options.servers.clone();
-        for server in options.config.servers.iter().filter(|_| options.servers.is_empty()) {
-            let wrong = |error| ClientError::Server(server.clone(), error);
-            servers.push(server.parse().map_err(wrong)?);
-        }
+        let servers = options.read_servers()?;
         let network = Network::new(&options, &servers)?;
         let mut config = options.config;
         config.servers = servers.iter().map(|server| server.to_string().into()).collect();

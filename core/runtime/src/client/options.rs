@@ -12,8 +12,8 @@ use super::{ClientError, Scheme, Server, ServerError};
 pub struct ClientOptions {
     /// What the engine's client is told: identifier, version, session, will, reconnecting, bounds.
     pub config: ClientConfig,
-    /// The servers, tried in turn; if empty, those of `config`. A client within a broker's
-    /// process needs none.
+    /// The servers, tried in turn; if empty, those of `config`, where `host:port` without a scheme
+    /// is reached with TLS if `tls` is given. A client within a broker's process needs none.
     pub servers: Vec<Server>,
     /// Options of its TCP connections.
     pub tcp: TcpOptions,
@@ -33,6 +33,27 @@ impl ClientOptions {
     /// A client of this server, all else as by default.
     pub fn new(server: Server, config: ClientConfig) -> ClientOptions {
         ClientOptions { servers: vec![server], ..ClientOptions::from(config) }
+    }
+
+    /// The servers, and a look at whether all that was said is of use for any of them.
+    pub(crate) fn read_servers(&self) -> Result<Vec<Server>, ClientError> {
+        let mut servers = self.servers.clone();
+        for text in self.config.servers.iter().filter(|_| self.servers.is_empty()) {
+            let bare = !text.contains("://") && !text.starts_with("unix:");
+            let read = match self.tls {
+                Some(_) if bare => format!("mqtts://{text}").parse(),
+                _ => text.parse(),
+            };
+            servers.push(read.map_err(|error| ClientError::Server(text.clone(), error))?);
+        }
+        let none = |is: fn(Scheme) -> bool| !servers.iter().any(|server| is(server.scheme));
+        if self.tls.is_some() && none(Scheme::is_secure) {
+            return Err(ClientError::Unused("TLS options", "mqtts:// or wss://"));
+        }
+        if !self.web_socket.headers.is_empty() && none(Scheme::is_web_socket) {
+            return Err(ClientError::Unused("WebSocket headers", "ws:// or wss://"));
+        }
+        Ok(servers)
     }
 }
 
@@ -93,5 +114,46 @@ impl Network {
                 .is_web_socket()
                 .then(|| (self.web_socket.clone(), server.host_header(), server.path.to_string())),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use libmqtt_net::tls::{Roots, Verification};
+
+    use super::*;
+
+    fn options(servers: &[&str], tls: bool) -> ClientOptions {
+        let servers = servers.iter().map(|&server| server.into()).collect();
+        let mut options = ClientOptions::from(ClientConfig { servers, ..ClientConfig::default() });
+        let unchecked = TlsClientOptions {
+            verification: Verification::Nothing,
+            ..TlsClientOptions::new(Roots::default())
+        };
+        options.tls = tls.then(|| TlsClient::new(unchecked).unwrap());
+        options
+    }
+
+    #[test]
+    fn a_server_without_scheme_is_reached_as_the_options_say() {
+        let read = |server: &str, tls| {
+            options(&[server], tls).read_servers().map(|servers| servers[0].to_string()).ok()
+        };
+        assert_eq!(read("h:7", false).as_deref(), Some("h:7"));
+        assert_eq!(read("h:7", true).as_deref(), Some("mqtts://h:7"));
+        assert_eq!(read("wss://h", true).as_deref(), Some("wss://h:443/mqtt"));
+        assert_eq!(read("mqtt://h", true), None);
+        assert_eq!(read("unix:/x", true), None);
+        assert_eq!(options(&["h", "mqtt://g"], true).read_servers().unwrap().len(), 2);
+    }
+
+    #[test]
+    fn headers_that_nobody_would_get_are_refused() {
+        let mut options = options(&["h"], false);
+        options.web_socket.headers.push(("Origin".into(), "x".into()));
+        let error = options.read_servers().unwrap_err();
+        assert_eq!(error.to_string(), "WebSocket headers: no server is ws:// or wss://");
+        options.config.servers.push("ws://h".into());
+        assert!(options.read_servers().is_ok());
     }
 }

@@ -156,6 +156,13 @@ impl FromStr for Server {
     type Err = ServerError;
 
     fn from_str(text: &str) -> Result<Server, ServerError> {
+        Server::read(text, false)
+    }
+}
+
+impl Server {
+    /// Reads a server; `any_port`: one whose port may be 0.
+    pub(crate) fn read(text: &str, any_port: bool) -> Result<Server, ServerError> {
         if let Some(rest) = text.strip_prefix("unix:") {
             let path = rest.strip_prefix("//").unwrap_or(rest);
             let named = path.strip_prefix('@').unwrap_or(path);
@@ -199,7 +206,9 @@ impl FromStr for Server {
         }
         let port = match port {
             None => scheme.port(),
-            Some(port) => port.parse().ok().filter(|&port| port != 0).ok_or(ServerError::Port)?,
+            Some(port) => {
+                port.parse().ok().filter(|&port| any_port || port != 0).ok_or(ServerError::Port)?
+            }
         };
         Ok(Server { scheme, host: host.into(), port, path: path.into() })
     }

@@ -31,15 +31,20 @@ pub fn resources() -> Arc<BTreeMap<String, Resource>> {
     Arc::new(PARTS.map(part).into())
 }
 
+/// The pages of this machine, at any port.
+pub(crate) fn origins() -> Vec<String> {
+    let origin = |host: &str| format!("http://{host}:*");
+    ["localhost", "127.0.0.1", "[::1]"].map(origin).into()
+}
+
 /// A listener with the page at this address, which should be one of loopback: whoever reaches it
 /// can fetch the page.
 ///
 /// Scripts of other pages cannot connect to it, whatever a browser on this machine has open: only
 /// those of `localhost`, `127.0.0.1` and `[::1]`, at any port.
 pub fn listener(address: SocketAddr) -> Listener {
-    let origin = |host: &str| format!("http://{host}:*");
     Listener::new(address).with_web_socket(WebSocketServer {
-        origins: ["localhost", "127.0.0.1", "[::1]"].map(origin).into(),
+        origins: origins(),
         resources: resources(),
         ..WebSocketServer::default()
     })
