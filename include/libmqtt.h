@@ -952,6 +952,12 @@ typedef struct mqtt_error mqtt_error;
 typedef struct mqtt_event mqtt_event;
 
 /*
+ Where and how a broker is to listen. It may serve for any number of configurations, which copy
+ it.
+ */
+typedef struct mqtt_listener mqtt_listener;
+
+/*
  A loop that serves any number of clients: on a thread of the library, or run by the program.
  */
 typedef struct mqtt_loop mqtt_loop;
@@ -972,6 +978,11 @@ typedef struct mqtt_properties mqtt_properties;
  nothing: 0 or NULL.
  */
 typedef struct mqtt_question mqtt_question;
+
+/*
+ What TLS is to be like. It may serve for any number of clients and listeners, which copy it.
+ */
+typedef struct mqtt_tls mqtt_tls;
 
 /*
  Text that somebody else owns: UTF-8 without a NUL at its end. The function that gives it says
@@ -1106,8 +1117,9 @@ extern "C" {
 
  The caller frees it with `mqtt_broker_free`. Returns `MQTT_STATUS_LISTEN_FAILED` if an address
  cannot be had, `MQTT_STATUS_FILE_UNREADABLE` or `MQTT_STATUS_FILE_INVALID` for the password
- file or the access rights, `MQTT_STATUS_BAD_ARGUMENT` if options contradict each other; `error_out` (NULL: not
- wanted) then gets an explanation, which the caller frees. Thread: any. Since: 0.1.
+ file or the access rights, `MQTT_STATUS_STORAGE_FAILED` if the data directory cannot be used,
+ `MQTT_STATUS_BAD_ARGUMENT` if options contradict each other; `error_out` (NULL: not wanted) then
+ gets an explanation, which the caller frees. Thread: any. Since: 0.1.
  */
 mqtt_status mqtt_broker_start(const struct mqtt_broker_config *config,
                               struct mqtt_broker **broker_out,
@@ -1143,6 +1155,32 @@ bool mqtt_broker_is_running(const struct mqtt_broker *broker);
  Returns `MQTT_STATUS_NOT_FOUND` behind the last one. Thread: also in callbacks. Since: 0.1.
  */
 mqtt_status mqtt_broker_port(const struct mqtt_broker *broker, size_t place, uint16_t *port_out);
+
+/*
+ Writes what clients can use as URL of the listener at `place`, `mqtts://127.0.0.1:8883` or
+ `unix:/run/mqtt.sock`, to `buffer`, which has room for `capacity` bytes, and its length to
+ `len_out`. No NUL is written. The URL of a WebSocket listener has no path.
+
+ Returns `MQTT_STATUS_NOT_FOUND` behind the last one, `MQTT_STATUS_LIMIT_REACHED`, writing only
+ the length, if there is too little room. Thread: also in callbacks. Since: 0.1.
+ */
+mqtt_status mqtt_broker_url(const struct mqtt_broker *broker,
+                            size_t place,
+                            char *buffer,
+                            size_t capacity,
+                            size_t *len_out);
+
+/*
+ Reads the files of passwords, of access rights and of TLS again. Passwords and certificates
+ count for connections to come; access rights count at once. Files of TLS are also looked at by
+ the broker itself now and then.
+
+ Returns `MQTT_STATUS_FILE_UNREADABLE` or `MQTT_STATUS_FILE_INVALID` for a file that is of no
+ use: what was read before stays in force in its place, and the other files count. `error_out`
+ (NULL: not wanted) then gets an explanation, which the caller frees.
+ Thread: any. Since: 0.1.
+ */
+mqtt_status mqtt_broker_reload(struct mqtt_broker *broker, struct mqtt_error **error_out);
 
 /*
  Publishes as the host program: no hook is asked, and messages of one thread keep their order.
@@ -1223,7 +1261,7 @@ mqtt_status mqtt_broker_config_listen(struct mqtt_broker_config *config,
  nothing if there is something wrong with it.
 
  Listeners are added; a file without any adds `127.0.0.1` and `::1` at port 1883 or what `port`
- says, unless there are listeners already. A file that opens listeners refuses clients without
+ says, unless there are listeners already; TLS, WebSocket and Unix sockets are as it says. A file that opens listeners refuses clients without
  User Name unless `allow_anonymous` is set. Directives that are not supported are errors, and so
  are those for the process: `pid_file`, `user`, `connection_messages`, `log_…`.
  Returns `MQTT_STATUS_FILE_UNREADABLE`, `MQTT_STATUS_FILE_INVALID`, or
@@ -1266,9 +1304,11 @@ mqtt_status mqtt_broker_config_set_log(struct mqtt_broker_config *config,
  | name | value |
  |------|-------|
  | `shards` | threads, 1 to 128 (as many as cores) |
- | `password_file` | users and passwords in mosquitto's format; read at the start |
- | `acl_file` | access rights in mosquitto's format; read at the start |
+ | `password_file` | users and passwords in mosquitto's format; read at the start and by `mqtt_broker_reload` |
+ | `acl_file` | access rights in mosquitto's format; read likewise |
  | `allow_anonymous` | clients without User Name get in (without password file, if all listeners are at loopback) |
+ | `data_directory` | keep sessions and messages there, across restarts; it belongs to one broker at a time; empty: in memory alone |
+ | `durability` | with it: `sync`: what is acknowledged is on disk; `250ms`: it is so long after at the latest; `off`: when the broker stops; the last two lose what came since when the process is killed |
  | `payload_max` | largest payload that is passed on; 0: any (0) |
  | `connect_timeout_ms` | until CONNECT is complete (10000) |
  | `maximum_packet_size` | largest packet from a client (16777216) |
@@ -1652,14 +1692,42 @@ struct mqtt_client_config *mqtt_client_config_new(void);
 void mqtt_client_config_free(struct mqtt_client_config *config);
 
 /*
- Adds a server, to be tried after those before: `mqtt://host:1883`, `host:1883`, `host`,
- `[::1]:1883`. For an engine, any text that its program understands.
+ Adds a server, to be tried after those before: `mqtt://HOST:PORT` or `tcp://…` (TCP),
+ `mqtts://…`, `ssl://…` or `tls://…` (TLS), `ws://HOST:PORT/PATH` and `wss://…` (WebSocket),
+ `unix:PATH` and `unix:@NAME` (a name of Linux's abstract namespace). The port may be left out:
+ 1883, 8883, 80, 443; and so may the path: `/mqtt`. Without a scheme, `HOST:PORT` and `HOST` are
+ reached over TCP, or with TLS if the configuration has options of it. IPv6 addresses stand in
+ brackets. For an engine, any text that its program understands.
 
  What is no server is told when a client is made. Thread: one at a time. Since: 0.1.
  */
 mqtt_status mqtt_client_config_add_server(struct mqtt_client_config *config,
                                           const char *server,
                                           size_t server_len);
+
+/*
+ Sets TLS of servers that are reached with it; NULL: as by default, which trusts whom the system
+ trusts. Files are read now, and again when they have changed; the rest is copied.
+
+ Returns `MQTT_STATUS_FILE_UNREADABLE` or `MQTT_STATUS_FILE_INVALID` for a file or what is in
+ it, `MQTT_STATUS_BAD_ARGUMENT` if the options do not fit a client; `error_out` (NULL: not
+ wanted) then gets an explanation, which the caller frees. Thread: one at a time. Since: 0.1.
+ */
+mqtt_status mqtt_client_config_set_tls(struct mqtt_client_config *config,
+                                       const struct mqtt_tls *tls,
+                                       struct mqtt_error **error_out);
+
+/*
+ Adds a header to the requests that open WebSocket connections, such as `Authorization`.
+
+ Returns `MQTT_STATUS_BAD_ARGUMENT` if it is no header, or one that WebSocket itself needs.
+ Thread: one at a time. Since: 0.1.
+ */
+mqtt_status mqtt_client_config_add_header(struct mqtt_client_config *config,
+                                          const char *name,
+                                          size_t name_len,
+                                          const char *value,
+                                          size_t value_len);
 
 /*
  Sets the Client Identifier; empty (the default): the server assigns one.
@@ -1741,6 +1809,7 @@ mqtt_status mqtt_client_config_set_user_properties(struct mqtt_client_config *co
  | `connect_timeout_ms` | from dialling to CONNACK (30000) |
  | `ping_timeout_ms` | time for PINGRESP (20000) |
  | `no_delay` | TCP_NODELAY (`true`); only with a socket |
+ | `proxy` | `http://HOST:PORT` or `socks5://USER:PASSWORD@HOST:PORT`, through which all servers are reached; empty: none; only with a socket |
  | `events_max` | events that may wait for the program before the socket is not read (65536); not for an engine |
  | `request_response_information` | ask for Response Information (`false`) |
  | `request_problem_information` | let the server explain failures (`true`) |
@@ -2195,16 +2264,103 @@ struct mqtt_text mqtt_client_info_user_name(const struct mqtt_client_info *clien
 uint8_t mqtt_client_info_version(const struct mqtt_client_info *client);
 
 /*
- Writes its address, `127.0.0.1:40000`, to `buffer`, which has room for `capacity` bytes, and
+ Writes its address, `127.0.0.1:40000`, or the one that a trusted proxy has named, to `buffer`, which has room for `capacity` bytes, and
  its length to `len_out`; 64 bytes are always enough. No NUL is written.
 
- Returns `MQTT_STATUS_NOT_FOUND` for a client within the process, `MQTT_STATUS_LIMIT_REACHED`,
+ Returns `MQTT_STATUS_NOT_FOUND` for a client of a Unix socket or within the process,
+ `MQTT_STATUS_LIMIT_REACHED`,
  writing only the length, if there is too little room. Thread: in the hook. Since: 0.1.
  */
 mqtt_status mqtt_client_info_peer(const struct mqtt_client_info *client,
                                   char *buffer,
                                   size_t capacity,
                                   size_t *len_out);
+
+/*
+ The Subject of its certificate, `CN=ada,O=Example`; `data` is NULL if it has shown none.
+
+ Thread: in the hook. Since: 0.1.
+ */
+struct mqtt_text mqtt_client_info_certificate_subject(const struct mqtt_client_info *client);
+
+/*
+ The Common Name in the Subject of its certificate; `data` is NULL if there is none.
+
+ Thread: in the hook. Since: 0.1.
+ */
+struct mqtt_text mqtt_client_info_certificate_name(const struct mqtt_client_info *client);
+
+/*
+ Its certificate in DER; `data` is NULL if it has shown none, or if a proxy in front has seen it
+ and told only the names. Thread: in the hook. Since: 0.1.
+ */
+struct mqtt_bytes mqtt_client_info_certificate(const struct mqtt_client_info *client);
+
+/*
+ Makes a listener at `mqtt://ADDRESS:PORT`, `mqtts://ADDRESS:PORT`, `ws://ADDRESS:PORT`,
+ `wss://ADDRESS:PORT`, `unix:PATH` or `unix:@NAME` (a name of Linux's abstract namespace). The
+ address is an IP address of this machine, IPv6 in brackets, or `localhost`, which is 127.0.0.1;
+ port 0 is any free port. With a path in its URL, a listener of WebSocket serves that path alone.
+
+ `tls` is for `mqtts` and `wss`, with a certificate and its key, and NULL for others.
+
+ The caller frees the listener with `mqtt_listener_free`. Returns `MQTT_STATUS_BAD_ARGUMENT` if
+ the URL is none, or the options do not fit; `MQTT_STATUS_FILE_UNREADABLE` or
+ `MQTT_STATUS_FILE_INVALID` for the files of TLS; `error_out` (NULL: not wanted) then gets an
+ explanation, which the caller frees. Thread: also in callbacks. Since: 0.1.
+ */
+mqtt_status mqtt_listener_new(const char *url,
+                              size_t url_len,
+                              const struct mqtt_tls *tls,
+                              struct mqtt_listener **listener_out,
+                              struct mqtt_error **error_out);
+
+/*
+ Frees a listener; NULL is nothing. Configurations that it was added to keep theirs.
+
+ Thread: one at a time. Since: 0.1.
+ */
+void mqtt_listener_free(struct mqtt_listener *listener);
+
+/*
+ Sets an option of a listener by its name.
+
+ | name | value |
+ |------|-------|
+ | `certificate_user` | whether clients' certificates, which must then be required, say who they are: `no`, `common_name`, `subject` |
+ | `proxy_protocol` | a proxy in front sends headers of the PROXY protocol: `1`, `2`, `any` |
+ | `trusted_proxy` | address or network of a proxy that is believed, in those and in `X-Forwarded-For`; each adds |
+ | `origin` | WebSocket: pages whose scripts may connect, `https://example.org`; each adds; none: all |
+ | `head_bytes_max` | WebSocket: of the head of a request (8192) |
+ | `page` | WebSocket: serve the page that shows the broker in a browser (`false`) |
+ | `backlog` | connections that may wait to be accepted (1024) |
+ | `v6_only` | IPv6: whether IPv4 peers are kept out; not set: as the system does |
+ | `no_delay` | TCP_NODELAY (`true`) |
+
+ With the page, and no `origin`, only scripts of pages of this machine may connect.
+
+ Returns `MQTT_STATUS_NOT_FOUND` if there is no such option, `MQTT_STATUS_BAD_ARGUMENT` if the
+ value is not valid; `error_out` (NULL: not wanted) then gets an explanation, which the caller
+ frees. Thread: one at a time. Since: 0.1.
+ */
+mqtt_status mqtt_listener_set(struct mqtt_listener *listener,
+                              const char *name,
+                              size_t name_len,
+                              const char *value,
+                              size_t value_len,
+                              struct mqtt_error **error_out);
+
+/*
+ Adds a listener, which is copied, to a broker's configuration.
+
+ Unless `allow_anonymous` is set, clients without User Name get in only if all listeners are at
+ loopback addresses or Unix sockets. Returns `MQTT_STATUS_BAD_ARGUMENT` if its options do not go
+ together; `error_out` (NULL: not wanted) then gets an explanation, which the caller frees.
+ Thread: one at a time. Since: 0.1.
+ */
+mqtt_status mqtt_broker_config_add_listener(struct mqtt_broker_config *config,
+                                            const struct mqtt_listener *listener,
+                                            struct mqtt_error **error_out);
 
 /*
  Keeps a message longer than the callback or the event that it came with.
@@ -2446,6 +2602,69 @@ struct mqtt_text mqtt_status_message(int status);
  Returns `MQTT_STATUS_NOT_FOUND` behind the last one. Thread: also in callbacks. Since: 0.1.
  */
 mqtt_status mqtt_status_at(size_t place, int *status_out);
+
+/*
+ Makes options of TLS: 1.2 and 1.3; a client checks everything and trusts whom the system
+ trusts.
+
+ The caller frees them with `mqtt_tls_free`. NULL: no memory.
+ Thread: also in callbacks. Since: 0.1.
+ */
+struct mqtt_tls *mqtt_tls_new(void);
+
+/*
+ Frees options of TLS; NULL is nothing. What was made with them goes on.
+
+ Thread: one at a time. Since: 0.1.
+ */
+void mqtt_tls_free(struct mqtt_tls *tls);
+
+/*
+ Sets an option of TLS by its name. Files are read when the options are given to a client's
+ configuration or to a listener, and again, for later connections, when they have changed: for a
+ listener at once with `mqtt_broker_reload`.
+
+ | name | value |
+ |------|-------|
+ | `ca_file`, `ca_folder` | whose certificates are trusted, in PEM or DER; each adds |
+ | `system_roots` | also those that the system trusts; a client's default if no others are named |
+ | `cert_file` | our certificate and those between it and its root |
+ | `key_file` | its private key, not encrypted |
+ | `crl_file` | revoked certificates, by every issuer; each adds |
+ | `versions` | `1.2+1.3`, `1.2`, `1.3` |
+ | `ciphers` | names of IANA or OpenSSL with `:` between them |
+ | `alpn` | application protocols with `,` between them, best first |
+ | `server_name` | client: the name to ask for and to expect, instead of the host |
+ | `dangerous_verification` | client: `any_host_name`: WHOEVER HAS ANY TRUSTED CERTIFICATE CAN POSE AS THE SERVER; `nothing`: ANYONE CAN |
+ | `client_certificates` | listener: `none`, `optional`, `required` |
+
+ A listener may have several certificates and, in the same order, their keys: the first for the
+ host that a client names is shown.
+
+ Returns `MQTT_STATUS_NOT_FOUND` if there is no such option, `MQTT_STATUS_BAD_ARGUMENT` if the
+ value is not valid; `error_out` (NULL: not wanted) then gets an explanation, which the caller
+ frees. Thread: one at a time. Since: 0.1.
+ */
+mqtt_status mqtt_tls_set(struct mqtt_tls *tls,
+                         const char *name,
+                         size_t name_len,
+                         const char *value,
+                         size_t value_len,
+                         struct mqtt_error **error_out);
+
+/*
+ Sets an option of TLS to what is in memory instead of a file, in PEM or DER: `ca`, `cert`,
+ `key` or `crl`. The data are copied.
+
+ Returns `MQTT_STATUS_NOT_FOUND` if there is no such option; `error_out` (NULL: not wanted) then
+ gets an explanation, which the caller frees. Thread: one at a time. Since: 0.1.
+ */
+mqtt_status mqtt_tls_set_data(struct mqtt_tls *tls,
+                              const char *name,
+                              size_t name_len,
+                              const void *data,
+                              size_t data_len,
+                              struct mqtt_error **error_out);
 
 /*
  Whether a Topic Filter matches a Topic Name; of a Shared Subscription (`$share/name/filter`)

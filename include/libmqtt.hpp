@@ -223,6 +223,33 @@ class event {
 
 using on_event = std::function<void(event_view)>;
 
+/// What TLS is to be like, of clients and of listeners. Setters can be chained.
+class tls {
+ public:
+  tls() : raw_(mqtt_tls_new()) {
+    if (!raw_) throw std::bad_alloc();
+  }
+  /// An option by its name: see mqtt_tls_set.
+  tls &set(string_view name, string_view value) {
+    detail::explained([&](mqtt_error **why) {
+      return mqtt_tls_set(raw_.get(), name.data(), name.size(), value.data(), value.size(), why);
+    });
+    return *this;
+  }
+  /// `ca`, `cert`, `key` or `crl` from memory, in PEM or DER.
+  tls &set_data(string_view name, string_view data) {
+    detail::explained([&](mqtt_error **why) {
+      return mqtt_tls_set_data(raw_.get(), name.data(), name.size(), data.data(), data.size(),
+                               why);
+    });
+    return *this;
+  }
+  const mqtt_tls *raw() const noexcept { return raw_.get(); }
+
+ private:
+  detail::owner<mqtt_tls, mqtt_tls_free> raw_;
+};
+
 /// How a client or an engine is set up. Setters can be chained.
 class client_config {
  public:
@@ -256,6 +283,18 @@ class client_config {
   }
   client_config &user_properties(properties_view properties) {
     return done(mqtt_client_config_set_user_properties(raw_.get(), properties.raw()));
+  }
+  /// For servers of mqtts and wss: see mqtt_client_config_set_tls.
+  client_config &tls(const mqtt::tls &options) {
+    detail::explained([&](mqtt_error **why) {
+      return mqtt_client_config_set_tls(raw_.get(), options.raw(), why);
+    });
+    return *this;
+  }
+  /// Of the requests that open WebSocket connections.
+  client_config &header(string_view name, string_view value) {
+    return done(mqtt_client_config_add_header(raw_.get(), name.data(), name.size(), value.data(),
+                                              value.size()));
   }
   /// An option by its name: see mqtt_client_config_set.
   client_config &set(string_view name, string_view value) {
@@ -528,6 +567,13 @@ class client_info {
     mqtt_status status = mqtt_client_info_peer(raw_, buffer, sizeof buffer, &len);
     return status == MQTT_STATUS_OK ? std::string(buffer, len) : std::string();
   }
+  /// Of the certificate that it has shown; data() is null if there is none.
+  string_view certificate_subject() const {
+    return view(mqtt_client_info_certificate_subject(raw_));
+  }
+  string_view certificate_name() const { return view(mqtt_client_info_certificate_name(raw_)); }
+  /// In DER.
+  string_view certificate() const { return view(mqtt_client_info_certificate(raw_)); }
 
  private:
   const mqtt_client_info *raw_;
@@ -580,6 +626,32 @@ struct hooks {
   std::function<void(client_info, string_view filter)> unsubscribed;
 };
 
+/// Where and how a broker is to listen: see mqtt_listener_new.
+class listener {
+ public:
+  explicit listener(string_view url) : listener(url, nullptr) {}
+  listener(string_view url, const tls &options) : listener(url, options.raw()) {}
+  /// An option by its name: see mqtt_listener_set.
+  listener &set(string_view name, string_view value) {
+    detail::explained([&](mqtt_error **why) {
+      return mqtt_listener_set(raw_.get(), name.data(), name.size(), value.data(), value.size(),
+                               why);
+    });
+    return *this;
+  }
+  const mqtt_listener *raw() const noexcept { return raw_.get(); }
+
+ private:
+  listener(string_view url, const mqtt_tls *options) {
+    mqtt_listener *raw = nullptr;
+    detail::explained([&](mqtt_error **why) {
+      return mqtt_listener_new(url.data(), url.size(), options, &raw, why);
+    });
+    raw_.reset(raw);
+  }
+  detail::owner<mqtt_listener, mqtt_listener_free> raw_;
+};
+
 /// How a broker is set up. Setters can be chained.
 class broker_config {
  public:
@@ -588,6 +660,12 @@ class broker_config {
   }
   broker_config &listen(string_view address, std::uint16_t port) {
     detail::check(mqtt_broker_config_listen(raw_.get(), address.data(), address.size(), port));
+    return *this;
+  }
+  broker_config &listen(const listener &where) {
+    detail::explained([&](mqtt_error **why) {
+      return mqtt_broker_config_add_listener(raw_.get(), where.raw(), why);
+    });
     return *this;
   }
   /// Does what a file in mosquitto's format says: see mqtt_broker_config_load.
@@ -669,6 +747,19 @@ class broker {
     std::uint16_t port = 0;
     detail::check(mqtt_broker_port(raw_.get(), place, &port));
     return port;
+  }
+  /// The URL of a listener, as clients can use it.
+  std::string url(std::size_t place = 0) const {
+    std::size_t len = 0;
+    mqtt_status status = mqtt_broker_url(raw_.get(), place, nullptr, 0, &len);
+    if (status != MQTT_STATUS_LIMIT_REACHED) detail::check(status);
+    std::string url(len, ' ');
+    detail::check(mqtt_broker_url(raw_.get(), place, url.data(), url.size(), &len));
+    return url;
+  }
+  /// Reads the files of passwords, access rights and TLS again: see mqtt_broker_reload.
+  void reload() {
+    detail::explained([&](mqtt_error **why) { return mqtt_broker_reload(raw_.get(), why); });
   }
   void publish(string_view topic, string_view payload, int qos = 0, bool retain = false,
                properties_view properties = {}) {

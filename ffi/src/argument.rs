@@ -4,7 +4,7 @@ use core::ffi::{c_char, c_void};
 
 use libmqtt_runtime::{QoS, Reason, Status};
 
-use crate::boundary::Failure;
+use crate::boundary::{Failure, Outcome};
 
 /// A pointer to something the caller owns.
 ///
@@ -99,6 +99,28 @@ impl<T> Out<T> {
             unsafe { self.0.write(value) };
         }
     }
+}
+
+/// Writes text where the caller has room for it, and its length in any case.
+///
+/// # Safety
+/// `buffer` is NULL or valid for writing `capacity` bytes.
+pub(crate) unsafe fn write_text(
+    text: &str,
+    buffer: *mut c_char,
+    capacity: usize,
+    len_out: Out<usize>,
+) -> Outcome {
+    len_out.set(text.len());
+    if text.len() > capacity {
+        return Err(Status::LimitReached.into());
+    }
+    if buffer.is_null() {
+        return Err(Status::NullArgument.into());
+    }
+    // SAFETY: there is room, as the caller says and promises.
+    unsafe { core::ptr::copy_nonoverlapping(text.as_ptr(), buffer.cast(), text.len()) };
+    Ok(())
 }
 
 /// Gives something to the caller.

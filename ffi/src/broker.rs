@@ -8,7 +8,7 @@ use libmqtt_runtime::{
     Address, Broker, BrokerError, BrokerOptions, Level, Message, MessageError, Stats, Status, conf,
 };
 
-use crate::argument::{Out, borrow, reason, text};
+use crate::argument::{Out, borrow, reason, text, write_text};
 use crate::boundary::{Failure, explain, get, run};
 use crate::broker_config::mqtt_broker_config;
 use crate::client::mqtt_client;
@@ -124,8 +124,9 @@ impl From<MessageError> for Failure {
 ///
 /// The caller frees it with `mqtt_broker_free`. Returns `MQTT_STATUS_LISTEN_FAILED` if an address
 /// cannot be had, `MQTT_STATUS_FILE_UNREADABLE` or `MQTT_STATUS_FILE_INVALID` for the password
-/// file or the access rights, `MQTT_STATUS_BAD_ARGUMENT` if options contradict each other; `error_out` (NULL: not
-/// wanted) then gets an explanation, which the caller frees. Thread: any. Since: 0.1.
+/// file or the access rights, `MQTT_STATUS_STORAGE_FAILED` if the data directory cannot be used,
+/// `MQTT_STATUS_BAD_ARGUMENT` if options contradict each other; `error_out` (NULL: not wanted) then
+/// gets an explanation, which the caller frees. Thread: any. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mqtt_broker_start(
     config: *const mqtt_broker_config,
@@ -136,13 +137,14 @@ pub unsafe extern "C" fn mqtt_broker_start(
         // SAFETY: the caller promises.
         let (config, out) = unsafe { (borrow(config)?, Out::new(broker_out)?) };
         let (policy, hooks) = hooks::factory(config)?;
+        let persistence = config.persistence()?;
         let options = |listeners| BrokerOptions {
             config: config.config.clone(),
             listeners,
             shards: config.shards,
             policy: policy.clone(),
             hooks: hooks.clone(),
-            persistence: config.persistence.clone(),
+            persistence: persistence.clone(),
             log: config.log.clone(),
         };
         let given_up = |address: &Address, error: &io::Error| {
@@ -209,6 +211,49 @@ pub unsafe extern "C" fn mqtt_broker_port(
             Ok(())
         })
     })
+}
+
+/// Writes what clients can use as URL of the listener at `place`, `mqtts://127.0.0.1:8883` or
+/// `unix:/run/mqtt.sock`, to `buffer`, which has room for `capacity` bytes, and its length to
+/// `len_out`. No NUL is written. The URL of a WebSocket listener has no path.
+///
+/// Returns `MQTT_STATUS_NOT_FOUND` behind the last one, `MQTT_STATUS_LIMIT_REACHED`, writing only
+/// the length, if there is too little room. Thread: also in callbacks. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_broker_url(
+    broker: *const mqtt_broker,
+    place: usize,
+    buffer: *mut c_char,
+    capacity: usize,
+    len_out: *mut usize,
+) -> mqtt_status {
+    run(|| {
+        // SAFETY: the caller promises.
+        let out = unsafe { Out::new(len_out) }?;
+        let url = BROKERS.with(broker, |broker| {
+            Ok(broker.urls().into_iter().nth(place).ok_or(Status::NotFound)?)
+        })?;
+        // SAFETY: the caller promises.
+        unsafe { write_text(&url, buffer, capacity, out) }
+    })
+}
+
+/// Reads the files of passwords, of access rights and of TLS again. Passwords and certificates
+/// count for connections to come; access rights count at once. Files of TLS are also looked at by
+/// the broker itself now and then.
+///
+/// Returns `MQTT_STATUS_FILE_UNREADABLE` or `MQTT_STATUS_FILE_INVALID` for a file that is of no
+/// use: what was read before stays in force in its place, and the other files count. `error_out`
+/// (NULL: not wanted) then gets an explanation, which the caller frees.
+/// Thread: any. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_broker_reload(
+    broker: *mut mqtt_broker,
+    error_out: *mut *mut mqtt_error,
+) -> mqtt_status {
+    let body = || BROKERS.with(broker, |broker| Ok(broker.reload()?));
+    // SAFETY: the caller promises.
+    unsafe { explain(error_out, body) }
 }
 
 /// Publishes as the host program: no hook is asked, and messages of one thread keep their order.

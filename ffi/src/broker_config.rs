@@ -8,7 +8,8 @@ use std::sync::Arc;
 use libmqtt_runtime::auth::Policy;
 use libmqtt_runtime::conf::{ConfError, Embedded, Settings};
 use libmqtt_runtime::{
-    BrokerConfig, BrokerOptions, Listener, Log, Overload, Persistence, QoS, QueueFull, Status,
+    BrokerConfig, BrokerOptions, Durability, Listener, Log, Overload, Persistence, QoS, QueueFull,
+    Status, named,
 };
 
 use crate::argument::{change, give, take, text};
@@ -28,6 +29,7 @@ pub struct mqtt_broker_config {
     pub(crate) shards: Option<u16>,
     pub(crate) policy: Policy,
     pub(crate) persistence: Option<Persistence>,
+    durability: Option<Durability>,
     pub(crate) hooks: Option<Arc<HookTable>>,
     pub(crate) log: Log,
 }
@@ -53,6 +55,10 @@ impl mqtt_broker_config {
                 set(&mut max, name, value)?;
                 self.policy.payload_max = Some(max).filter(|&max| max > 0);
             }
+            "data_directory" => {
+                self.persistence = (!value.is_empty()).then(|| Persistence::new(value));
+            }
+            "durability" => self.durability = Some(named::durability(name, value)?),
             "connect_timeout_ms" => set_ms(&mut config.connect_timeout, name, value)?,
             "maximum_packet_size" => set(&mut config.maximum_packet_size, name, value)?,
             "maximum_connect_size" => set(&mut config.maximum_connect_size, name, value)?,
@@ -110,6 +116,20 @@ impl mqtt_broker_config {
         Ok(())
     }
 
+    /// Where and how sessions and messages are kept, if they are.
+    pub(crate) fn persistence(&self) -> Result<Option<Persistence>, Failure> {
+        let mut persistence = self.persistence.clone();
+        match (&mut persistence, self.durability) {
+            (_, None) => {}
+            (Some(persistence), Some(durability)) => persistence.durability = durability,
+            (None, Some(_)) => {
+                let why = "durability: it wants a data_directory";
+                return Err(Failure::new(Status::BadArgument, why));
+            }
+        }
+        Ok(persistence)
+    }
+
     /// Does what a file says, all of it or nothing.
     fn load(&mut self, path: &Path) -> Outcome {
         let mut settings = Settings::new(self.config.clone());
@@ -123,7 +143,10 @@ impl mqtt_broker_config {
         // Strangers are let in by nothing but a word, if the file opens a listener.
         let refused = (!settings.is_local()).then_some(false);
         policy.anonymous = settings.allow_anonymous.or(policy.anonymous).or(refused);
-        self.persistence = settings.persistence().or(self.persistence.take());
+        if let Some(persistence) = settings.persistence() {
+            self.durability = None;
+            self.persistence = Some(persistence);
+        }
         self.config = settings.config;
         self.shards = settings.shards.or(self.shards);
         policy.password_file = settings.password_file.or(policy.password_file.take());
@@ -159,6 +182,7 @@ pub extern "C" fn mqtt_broker_config_new() -> *mut mqtt_broker_config {
             shards,
             policy: Policy::default(),
             persistence: None,
+            durability: None,
             hooks: None,
             log,
         }))
@@ -201,7 +225,7 @@ pub unsafe extern "C" fn mqtt_broker_config_listen(
 /// nothing if there is something wrong with it.
 ///
 /// Listeners are added; a file without any adds `127.0.0.1` and `::1` at port 1883 or what `port`
-/// says, unless there are listeners already. A file that opens listeners refuses clients without
+/// says, unless there are listeners already; TLS, WebSocket and Unix sockets are as it says. A file that opens listeners refuses clients without
 /// User Name unless `allow_anonymous` is set. Directives that are not supported are errors, and so
 /// are those for the process: `pid_file`, `user`, `connection_messages`, `log_…`.
 /// Returns `MQTT_STATUS_FILE_UNREADABLE`, `MQTT_STATUS_FILE_INVALID`, or
@@ -270,9 +294,11 @@ pub unsafe extern "C" fn mqtt_broker_config_set_log(
 /// | name | value |
 /// |------|-------|
 /// | `shards` | threads, 1 to 128 (as many as cores) |
-/// | `password_file` | users and passwords in mosquitto's format; read at the start |
-/// | `acl_file` | access rights in mosquitto's format; read at the start |
+/// | `password_file` | users and passwords in mosquitto's format; read at the start and by `mqtt_broker_reload` |
+/// | `acl_file` | access rights in mosquitto's format; read likewise |
 /// | `allow_anonymous` | clients without User Name get in (without password file, if all listeners are at loopback) |
+/// | `data_directory` | keep sessions and messages there, across restarts; it belongs to one broker at a time; empty: in memory alone |
+/// | `durability` | with it: `sync`: what is acknowledged is on disk; `250ms`: it is so long after at the latest; `off`: when the broker stops; the last two lose what came since when the process is killed |
 /// | `payload_max` | largest payload that is passed on; 0: any (0) |
 /// | `connect_timeout_ms` | until CONNECT is complete (10000) |
 /// | `maximum_packet_size` | largest packet from a client (16777216) |

@@ -8,12 +8,13 @@ use libmqtt_runtime::engine::client::{
 };
 use libmqtt_runtime::{ClientOptions, Message, Status, Version};
 
-use crate::argument::{bytes, change, give, qos, take, text};
+use crate::argument::{bytes, change, give, maybe, qos, take, text};
 use crate::boundary::{Failure, Outcome, explain, get, run};
 use crate::error::mqtt_error;
 use crate::option::{choose, set, set_ms, unknown};
 use crate::property::{given, mqtt_properties};
 use crate::status::mqtt_status;
+use crate::tls::mqtt_tls;
 
 /// How a client or an engine is set up. It may serve for any number of them, which copy it.
 #[derive(Debug)]
@@ -61,6 +62,19 @@ impl mqtt_client_config {
             "no_delay" => {
                 set(&mut self.options.tcp.no_delay, name, value)?;
                 self.of_socket = Some("no_delay");
+            }
+            "proxy" => {
+                self.options.proxy = match value {
+                    "" => None,
+                    url => {
+                        let wrong = |error| {
+                            let why = format_args!("proxy: {error}");
+                            Failure::new(Status::BadArgument, why)
+                        };
+                        Some(url.parse().map_err(wrong)?)
+                    }
+                };
+                self.of_socket = Some("proxy");
             }
             "events_max" => {
                 set(&mut self.options.events_max, name, value)?;
@@ -154,8 +168,12 @@ pub unsafe extern "C" fn mqtt_client_config_free(config: *mut mqtt_client_config
     unsafe { take(config) }
 }
 
-/// Adds a server, to be tried after those before: `mqtt://host:1883`, `host:1883`, `host`,
-/// `[::1]:1883`. For an engine, any text that its program understands.
+/// Adds a server, to be tried after those before: `mqtt://HOST:PORT` or `tcp://…` (TCP),
+/// `mqtts://…`, `ssl://…` or `tls://…` (TLS), `ws://HOST:PORT/PATH` and `wss://…` (WebSocket),
+/// `unix:PATH` and `unix:@NAME` (a name of Linux's abstract namespace). The port may be left out:
+/// 1883, 8883, 80, 443; and so may the path: `/mqtt`. Without a scheme, `HOST:PORT` and `HOST` are
+/// reached over TCP, or with TLS if the configuration has options of it. IPv6 addresses stand in
+/// brackets. For an engine, any text that its program understands.
 ///
 /// What is no server is told when a client is made. Thread: one at a time. Since: 0.1.
 #[unsafe(no_mangle)]
@@ -171,6 +189,54 @@ pub unsafe extern "C" fn mqtt_client_config_add_server(
             return Err(Failure::new(Status::BadArgument, "server is empty"));
         }
         config.config().servers.push(server.into());
+        Ok(())
+    })
+}
+
+/// Sets TLS of servers that are reached with it; NULL: as by default, which trusts whom the system
+/// trusts. Files are read now, and again when they have changed; the rest is copied.
+///
+/// Returns `MQTT_STATUS_FILE_UNREADABLE` or `MQTT_STATUS_FILE_INVALID` for a file or what is in
+/// it, `MQTT_STATUS_BAD_ARGUMENT` if the options do not fit a client; `error_out` (NULL: not
+/// wanted) then gets an explanation, which the caller frees. Thread: one at a time. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_client_config_set_tls(
+    config: *mut mqtt_client_config,
+    tls: *const mqtt_tls,
+    error_out: *mut *mut mqtt_error,
+) -> mqtt_status {
+    let body = || {
+        // SAFETY: the caller promises.
+        let (config, tls) = unsafe { (change(config)?, maybe(tls)?) };
+        config.options.tls = tls.map(|tls| tls.options.client()).transpose()?;
+        config.of_socket = Some("tls");
+        Ok(())
+    };
+    // SAFETY: the caller promises.
+    unsafe { explain(error_out, body) }
+}
+
+/// Adds a header to the requests that open WebSocket connections, such as `Authorization`.
+///
+/// Returns `MQTT_STATUS_BAD_ARGUMENT` if it is no header, or one that WebSocket itself needs.
+/// Thread: one at a time. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_client_config_add_header(
+    config: *mut mqtt_client_config,
+    name: *const c_char,
+    name_len: usize,
+    value: *const c_char,
+    value_len: usize,
+) -> mqtt_status {
+    run(|| {
+        // SAFETY: the caller promises.
+        let (config, name, value) =
+            unsafe { (change(config)?, text(name, name_len)?, text(value, value_len)?) };
+        let mut web_socket = config.options.web_socket.clone();
+        web_socket.headers.push((name.into(), value.into()));
+        web_socket.check().map_err(|error| Failure::new(Status::BadArgument, error))?;
+        config.options.web_socket = web_socket;
+        config.of_socket = Some("header");
         Ok(())
     })
 }
@@ -315,6 +381,7 @@ pub unsafe extern "C" fn mqtt_client_config_set_user_properties(
 /// | `connect_timeout_ms` | from dialling to CONNACK (30000) |
 /// | `ping_timeout_ms` | time for PINGRESP (20000) |
 /// | `no_delay` | TCP_NODELAY (`true`); only with a socket |
+/// | `proxy` | `http://HOST:PORT` or `socks5://USER:PASSWORD@HOST:PORT`, through which all servers are reached; empty: none; only with a socket |
 /// | `events_max` | events that may wait for the program before the socket is not read (65536); not for an engine |
 /// | `request_response_information` | ask for Response Information (`false`) |
 /// | `request_problem_information` | let the server explain failures (`true`) |

@@ -10,7 +10,7 @@ use libmqtt_runtime::{
     Subscription, Ticket, Verdict,
 };
 
-use crate::argument::{Out, borrow, bytes, give};
+use crate::argument::{Out, borrow, bytes, give, write_text};
 use crate::boundary::{Failure, get, run};
 use crate::broker_config::mqtt_broker_config;
 use crate::message::mqtt_message;
@@ -549,10 +549,11 @@ pub unsafe extern "C" fn mqtt_client_info_version(client: *const mqtt_client_inf
     look_at(0, client, |client| Some(client.version.level()))
 }
 
-/// Writes its address, `127.0.0.1:40000`, to `buffer`, which has room for `capacity` bytes, and
+/// Writes its address, `127.0.0.1:40000`, or the one that a trusted proxy has named, to `buffer`, which has room for `capacity` bytes, and
 /// its length to `len_out`; 64 bytes are always enough. No NUL is written.
 ///
-/// Returns `MQTT_STATUS_NOT_FOUND` for a client within the process, `MQTT_STATUS_LIMIT_REACHED`,
+/// Returns `MQTT_STATUS_NOT_FOUND` for a client of a Unix socket or within the process,
+/// `MQTT_STATUS_LIMIT_REACHED`,
 /// writing only the length, if there is too little room. Thread: in the hook. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mqtt_client_info_peer(
@@ -565,15 +566,41 @@ pub unsafe extern "C" fn mqtt_client_info_peer(
         // SAFETY: it was made from a ClientInfo; the caller promises the rest.
         let (client, out) = unsafe { (borrow(client.cast::<ClientInfo>())?, Out::new(len_out)?) };
         let peer = client.peer.ok_or(Status::NotFound)?.to_string();
-        out.set(peer.len());
-        if peer.len() > capacity {
-            return Err(Status::LimitReached.into());
-        }
-        if buffer.is_null() {
-            return Err(Status::NullArgument.into());
-        }
-        // SAFETY: there is room, as the caller says and promises.
-        unsafe { core::ptr::copy_nonoverlapping(peer.as_ptr(), buffer.cast(), peer.len()) };
-        Ok(())
+        // SAFETY: the caller promises.
+        unsafe { write_text(&peer, buffer, capacity, out) }
+    })
+}
+
+/// The Subject of its certificate, `CN=ada,O=Example`; `data` is NULL if it has shown none.
+///
+/// Thread: in the hook. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_client_info_certificate_subject(
+    client: *const mqtt_client_info,
+) -> mqtt_text {
+    look_at(mqtt_text::NONE, client, |client| Some((*client.identity.as_ref()?.subject).into()))
+}
+
+/// The Common Name in the Subject of its certificate; `data` is NULL if there is none.
+///
+/// Thread: in the hook. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_client_info_certificate_name(
+    client: *const mqtt_client_info,
+) -> mqtt_text {
+    look_at(mqtt_text::NONE, client, |client| {
+        Some(client.identity.as_ref()?.common_name.as_deref()?.into())
+    })
+}
+
+/// Its certificate in DER; `data` is NULL if it has shown none, or if a proxy in front has seen it
+/// and told only the names. Thread: in the hook. Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_client_info_certificate(
+    client: *const mqtt_client_info,
+) -> mqtt_bytes {
+    look_at(mqtt_bytes::NONE, client, |client| {
+        let certificate = &*client.identity.as_ref()?.certificate;
+        (!certificate.is_empty()).then(|| certificate.into())
     })
 }
