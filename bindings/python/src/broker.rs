@@ -1,12 +1,11 @@
 //! The broker as Python's own class sees it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use libmqtt_runtime::conf::{self, ConfError, Embedded, Settings};
-use libmqtt_runtime::{Address, Broker as Native, BrokerOptions, HooksFactory, Level, TcpOptions};
+use libmqtt_runtime::{Address, Broker as Native, BrokerOptions, HooksFactory, Level};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
@@ -14,7 +13,7 @@ use crate::client::Client;
 use crate::convert;
 use crate::errors;
 use crate::message::Message;
-use crate::options::{self, ClientOptions};
+use crate::options::{self, ClientOptions, Spec};
 use crate::process::{self, Own};
 use crate::questions::{self, PythonHooks, Question, Questions, Waiting, Wanted};
 
@@ -28,19 +27,13 @@ pub(crate) struct Broker {
 /// Where a broker is told where to listen.
 #[derive(FromPyObject)]
 enum Place {
-    Addresses(Vec<(String, u16)>),
+    Listeners(Vec<Spec>),
     File(PathBuf),
 }
 
-fn listening_on(addresses: &[(String, u16)]) -> PyResult<BrokerOptions> {
-    let mut listen = Vec::new();
-    for (host, port) in addresses {
-        let address = host
-            .parse()
-            .map_err(|_| errors::argument(format!("'{host}' is no IP address to listen on")))?;
-        listen.push(SocketAddr::new(address, *port));
-    }
-    Ok(BrokerOptions::listening_on(&listen))
+fn listening_at(specs: &[Spec]) -> PyResult<BrokerOptions> {
+    let listeners: PyResult<_> = specs.iter().map(options::listener).collect();
+    Ok(BrokerOptions { listeners: listeners?, ..BrokerOptions::default() })
 }
 
 /// What a file in mosquitto's format says.
@@ -52,6 +45,7 @@ fn told_by(path: &Path) -> Result<BrokerOptions, ConfError> {
         listeners: settings.listeners()?,
         policy: settings.policy(),
         shards: settings.shards,
+        persistence: settings.persistence(),
         config: settings.config,
         ..BrokerOptions::default()
     })
@@ -86,7 +80,7 @@ impl Broker {
         options: &Bound<'_, PyDict>,
     ) -> PyResult<Broker> {
         let mut settings = match place {
-            Place::Addresses(addresses) => listening_on(&addresses)?,
+            Place::Listeners(specs) => listening_at(&specs)?,
             Place::File(path) => told_by(&path).map_err(errors::conf)?,
         };
         let questions = Arc::new(Questions::new(Waiting::default()));
@@ -122,6 +116,18 @@ impl Broker {
         let addresses = self.native.get()?.addresses().iter();
         let addresses = addresses.filter_map(Address::ip);
         Ok(addresses.map(|address| (address.ip().to_string(), address.port())).collect())
+    }
+
+    /// The same as URLs, Unix sockets too.
+    #[getter]
+    fn urls(&self) -> PyResult<Vec<String>> {
+        Ok(self.native.get()?.urls())
+    }
+
+    /// Reads files again.
+    fn reload(&self, py: Python<'_>) -> PyResult<()> {
+        let native = self.native.get()?.clone();
+        process::detached(py, move || native.reload())?.map_err(errors::broker)
     }
 
     /// Whether it runs.
@@ -172,11 +178,11 @@ impl Broker {
     /// A client within the process.
     fn client(&self, options: &Bound<'_, PyDict>) -> PyResult<Client> {
         let options = ClientOptions::read(Vec::new(), options)?;
-        if options.tcp != TcpOptions::default() {
-            return Err(errors::argument("a client in the broker's process has no socket"));
+        if let Some(name) = options.of_socket {
+            let why = format!("{name}: a client in the broker's process has no socket");
+            return Err(errors::argument(why));
         }
-        let config = libmqtt_runtime::ClientOptions::from(options.config.clone());
-        let native = self.native.get()?.client(config).map_err(errors::broker)?;
+        let native = self.native.get()?.client(options.native.clone()).map_err(errors::broker)?;
         Ok(Client::over(native, &options))
     }
 

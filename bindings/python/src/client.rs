@@ -109,7 +109,7 @@ impl Client {
                 native,
                 options.inbox_max,
                 options.overflow,
-                options.config.queue_messages_max,
+                options.native.config.queue_messages_max,
             )),
         }
     }
@@ -157,11 +157,8 @@ impl Client {
     #[new]
     fn new(servers: Vec<String>, options: &Bound<'_, PyDict>) -> PyResult<Client> {
         let options = ClientOptions::read(servers, options)?;
-        let config = libmqtt_runtime::ClientOptions {
-            tcp: options.tcp,
-            ..libmqtt_runtime::ClientOptions::from(options.config.clone())
-        };
-        let native = Native::new(&process::runtime()?, config).map_err(errors::client)?;
+        let native =
+            Native::new(&process::runtime()?, options.native.clone()).map_err(errors::client)?;
         Ok(Client::over(native, &options))
     }
 

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use libmqtt_runtime::conf::ConfError;
 use libmqtt_runtime::engine::client::{Cause, Disconnected, Outcome};
+use libmqtt_runtime::named::OptionError;
 use libmqtt_runtime::{BrokerError, ClientError, NetworkError, Reason, Status};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -56,6 +57,10 @@ pub(crate) fn client(error: ClientError) -> PyErr {
 }
 
 pub(crate) fn conf(error: ConfError) -> PyErr {
+    new(error.status(), &text(&error), None)
+}
+
+pub(crate) fn option(error: OptionError) -> PyErr {
     new(error.status(), &text(&error), None)
 }
 

@@ -1,21 +1,28 @@
 //! Options as Python gives them: keyword arguments, whose names are those of the configuration.
 
+use std::path::PathBuf;
+
 use libmqtt_runtime::engine::client::{
     Authentication, CleanStart, Growth, LostSession, OfflineQoS0, QueueFull, Secret, Will,
 };
-use libmqtt_runtime::{BrokerOptions, ClientConfig, PropertiesBuf, Property, TcpOptions, Version};
+use libmqtt_runtime::named::{ListenerOptions, TlsOptions};
+use libmqtt_runtime::{
+    BrokerOptions, ClientConfig, Durability, Listener, Persistence, PropertiesBuf, Property,
+    Version,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 
 use crate::convert::{qos, seconds};
-use crate::errors::argument;
+use crate::errors::{self, argument};
 use crate::hub::Overflow;
 use crate::message::Message;
 
 /// What a client is told, and what its queues do.
 pub(crate) struct ClientOptions {
-    pub(crate) config: ClientConfig,
-    pub(crate) tcp: TcpOptions,
+    pub(crate) native: libmqtt_runtime::ClientOptions,
+    /// An option that was given and means nothing without a socket.
+    pub(crate) of_socket: Option<&'static str>,
     pub(crate) inbox_max: usize,
     pub(crate) overflow: Overflow,
 }
@@ -62,15 +69,18 @@ impl ClientOptions {
         let servers = servers.iter().map(|server| server.as_str().into()).collect();
         let config = ClientConfig { servers, ..ClientConfig::default() };
         let mut read = ClientOptions {
-            config,
-            tcp: TcpOptions::default(),
+            native: libmqtt_runtime::ClientOptions::from(config),
+            of_socket: None,
             inbox_max: 10_000,
             overflow: Overflow::Wait,
         };
         for (name, value) in options.iter() {
             if !value.is_none() {
                 let name: String = name.extract()?;
-                if !read.session(&name, &value)? && !read.connection(&name, &value)? {
+                let known = read.session(&name, &value)?
+                    || read.connection(&name, &value)?
+                    || read.transport(&name, &value)?;
+                if !known {
                     return Err(argument(format!("there is no option '{name}'")));
                 }
             }
@@ -80,7 +90,7 @@ impl ClientOptions {
 
     /// Who the client is, what the server is told, and what of a Session is kept.
     fn session(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let config = &mut self.config;
+        let config = &mut self.native.config;
         match name {
             "client_id" => config.client_id = value.extract::<String>()?.into(),
             "version" => {
@@ -165,7 +175,7 @@ impl ClientOptions {
 
     /// How it connects, and what may wait.
     fn connection(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
-        let config = &mut self.config;
+        let config = &mut self.native.config;
         match name {
             "step_down" => config.step_down = value.extract()?,
             "keep_alive_s" => config.keep_alive_s = value.extract()?,
@@ -187,7 +197,6 @@ impl ClientOptions {
             "inflight_max" => config.inflight_max = value.extract()?,
             "output_bytes_max" => config.output_bytes_max = value.extract()?,
             "requests_max" => config.requests_max = value.extract()?,
-            "no_delay" => self.tcp.no_delay = value.extract()?,
             "queue_messages_max" => config.queue_messages_max = value.extract()?,
             "queue_bytes_max" => config.queue_bytes_max = value.extract()?,
             "queue_full" => {
@@ -221,9 +230,96 @@ impl ClientOptions {
     }
 }
 
+impl ClientOptions {
+    /// What lies between it and the server.
+    fn transport(&mut self, name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.of_socket = Some(match name {
+            "no_delay" => {
+                self.native.tcp.no_delay = value.extract()?;
+                "no_delay"
+            }
+            "tls" => {
+                let settings: Vec<(String, Setting)> = value.extract()?;
+                self.native.tls = Some(tls(&settings)?.client().map_err(errors::option)?);
+                "tls"
+            }
+            "web_socket_headers" => {
+                self.native.web_socket.headers = value.extract()?;
+                "web_socket_headers"
+            }
+            "proxy" => {
+                let proxy: String = value.extract()?;
+                let wrong = |error| argument(format!("proxy: {error}"));
+                self.native.proxy = Some(proxy.parse().map_err(wrong)?);
+                "proxy"
+            }
+            _ => return Ok(false),
+        });
+        Ok(true)
+    }
+}
+
+/// The value of an option of TLS.
+#[derive(FromPyObject)]
+pub(crate) enum Setting {
+    Text(String),
+    Data(Vec<u8>),
+}
+
+fn tls(settings: &[(String, Setting)]) -> PyResult<TlsOptions> {
+    let mut options = TlsOptions::default();
+    for (name, setting) in settings {
+        match setting {
+            Setting::Text(text) => options.set(name, text),
+            Setting::Data(data) => options.set_data(name, data),
+        }
+        .map_err(errors::option)?;
+    }
+    Ok(options)
+}
+
+/// A listener as Python gives it: URL, TLS, options.
+pub(crate) type Spec = (String, Option<Vec<(String, Setting)>>, Vec<(String, String)>);
+
+/// Reads a listener.
+pub(crate) fn listener((url, settings, options): &Spec) -> PyResult<Listener> {
+    let tls = settings.as_deref().map(tls).transpose()?;
+    let read = || {
+        let mut listener = ListenerOptions::new(url, tls.as_ref())?;
+        for (name, value) in options {
+            listener.set(name, value)?;
+        }
+        listener.listener()
+    };
+    read().map_err(errors::option)
+}
+
+/// Where sessions and messages are kept, on top of what a file has said.
+fn storage(told: &mut Option<Persistence>, options: &Bound<'_, PyDict>) -> PyResult<()> {
+    let given = |name| -> PyResult<_> {
+        Ok(options.get_item(name)?.filter(|value: &Bound<'_, PyAny>| !value.is_none()))
+    };
+    if let Some(directory) = given("data_directory")? {
+        *told = Some(Persistence::new(directory.extract::<PathBuf>()?));
+    }
+    if let Some(durability) = given("durability")? {
+        let persistence =
+            told.as_mut().ok_or_else(|| argument("durability: it wants a data_directory"))?;
+        persistence.durability = match durability.extract::<f64>() {
+            Ok(_) => Durability::Interval(span(&durability)?),
+            Err(_) => {
+                let words = [("sync", Durability::Sync), ("off", Durability::Off)];
+                word("durability", &durability, &words)?
+            }
+        };
+    }
+    Ok(())
+}
+
 /// Reads the limits and policies of a broker.
 pub(crate) fn broker(told: &mut BrokerOptions, options: &Bound<'_, PyDict>) -> PyResult<()> {
     use libmqtt_runtime::{Overload, QueueFull};
+    storage(&mut told.persistence, options)?;
     let (config, policy) = (&mut told.config, &mut told.policy);
     for (name, value) in options.iter() {
         if value.is_none() {
@@ -234,10 +330,21 @@ pub(crate) fn broker(told: &mut BrokerOptions, options: &Bound<'_, PyDict>) -> P
             "allow_anonymous" => policy.anonymous = Some(value.extract()?),
             "password_file" => policy.password_file = Some(value.extract()?),
             "acl_file" => policy.acl_file = Some(value.extract()?),
+            "data_directory" | "durability" => {}
             "payload_max" => policy.payload_max = Some(value.extract()?),
             "connect_timeout" => config.connect_timeout = span(&value)?,
             "maximum_packet_size" => config.maximum_packet_size = value.extract()?,
             "maximum_connect_size" => config.maximum_connect_size = value.extract()?,
+            "pending_max" => config.pending_max = value.extract()?,
+            "address_connections_max" => config.address_connections_max = value.extract()?,
+            "address_connects_per_min_max" => {
+                config.address_connects_per_min_max = value.extract()?
+            }
+            "address_failures_per_min_max" => {
+                config.address_failures_per_min_max = value.extract()?
+            }
+            "client_messages_per_s_max" => config.client_messages_per_s_max = value.extract()?,
+            "client_bytes_per_s_max" => config.client_bytes_per_s_max = value.extract()?,
             "receive_maximum" => config.receive_maximum = value.extract()?,
             "inflight_max" => config.inflight_max = value.extract()?,
             "topic_alias_maximum" => config.topic_alias_maximum = value.extract()?,

@@ -352,10 +352,29 @@ impl ClientInfo {
         convert::version_to_py(py, self.who.version)
     }
 
-    /// Its address and port; None for a client in the same process.
+    /// Its address and port; None for a client of a Unix socket or in the same process.
     #[getter]
     fn address(&self) -> Option<(String, u16)> {
         self.who.peer.map(|peer| (peer.ip().to_string(), peer.port()))
+    }
+
+    /// The Subject of its certificate, `CN=ada,O=Example`; None if it has shown none.
+    #[getter]
+    fn certificate_subject(&self) -> Option<&str> {
+        self.who.identity.as_ref().map(|identity| &*identity.subject)
+    }
+
+    /// The Common Name in that.
+    #[getter]
+    fn certificate_name(&self) -> Option<&str> {
+        self.who.identity.as_ref()?.common_name.as_deref()
+    }
+
+    /// Its certificate in DER; None if only a proxy in front has seen it.
+    #[getter]
+    fn certificate(&self) -> Option<&[u8]> {
+        let identity = self.who.identity.as_ref()?;
+        Some(&*identity.certificate).filter(|certificate| !certificate.is_empty())
     }
 
     fn __repr__(&self) -> String {

@@ -58,7 +58,7 @@ def test_a_broker_without_listeners_serves_clients_in_its_process() -> None:
 
 
 def test_wrong_settings_are_refused() -> None:
-    for settings in ({"host": "localhost"}, {"shards": 0}, {"sky": "blue"}, {"maximum_qos": 3}):
+    for settings in ({"host": "elsewhere"}, {"shards": 0}, {"sky": "blue"}, {"maximum_qos": 3}):
         with pytest.raises(UsageError):
             Broker(**settings)  # type: ignore[arg-type]
 
@@ -130,7 +130,10 @@ def test_every_option_that_is_written_down_is_taken(tmp_path: Path) -> None:
     file = tmp_path / "empty"
     file.touch()
     for name, hint in BrokerOptions.__annotations__.items():
-        with Broker(port=None, **{name: some(hint.__forward_arg__, file)}):  # type: ignore[arg-type]
+        options = {name: some(hint.__forward_arg__, file)}
+        if name in ("data_directory", "durability"):
+            options["data_directory"] = tmp_path / "data"
+        with Broker(port=None, **options):  # type: ignore[arg-type]
             pass
     given: dict[str, object] = {
         "version": Version.V5,
@@ -139,6 +142,9 @@ def test_every_option_that_is_written_down_is_taken(tmp_path: Path) -> None:
         "will_delay_s": None,  # only with a Will
         "user_properties": [("a", "b")],
         "overflow": "wait",
+        "tls": False,  # only with a server of mqtts or wss
+        "web_socket_headers": {},  # only with one of ws or wss
+        "proxy": "socks5://localhost:1",
         "authentication_data": None,  # only with a method
     }
     for name, hint in ClientOptions.__annotations__.items():

@@ -11,7 +11,7 @@ MQTT 3.1, 3.1.1 and 5.0. `libmqtt.aio` has the client for asyncio, `libmqtt.test
 pytest, and `python -m libmqtt` is the command line.
 """
 
-from . import aio, errors, options, values
+from . import aio, errors, options, transport, values
 from ._native import (
     ClientInfo,
     Connected,
@@ -35,15 +35,18 @@ from .errors import (
     UsageError,
 )
 from .options import Subscription
+from .transport import TLS, Listener
 from .values import QoS, ReasonCode, RetainHandling, Version
 
 __all__ = [
+    "TLS",
     "Attempt",
     "Broker",
     "Client",
     "ClientInfo",
     "Connected",
     "Disconnected",
+    "Listener",
     "Message",
     "Messages",
     "MqttError",
@@ -66,5 +69,6 @@ __all__ = [
     "errors",
     "options",
     "topic_matches",
+    "transport",
     "values",
 ]

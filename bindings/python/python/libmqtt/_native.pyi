@@ -312,7 +312,19 @@ class ClientInfo:
 
     @property
     def address(self) -> tuple[str, int] | None:
-        """Its address and port; None for a client in the same process."""
+        """Its address and port; None for a client of a Unix socket or in the same process."""
+
+    @property
+    def certificate_subject(self) -> str | None:
+        """The Subject of its certificate, `CN=ada,O=Example`; None if it has shown none."""
+
+    @property
+    def certificate_name(self) -> str | None:
+        """The Common Name in that."""
+
+    @property
+    def certificate(self) -> bytes | None:
+        """Its certificate in DER; None if only a proxy in front has seen it."""
 
 @final
 class Question:
@@ -425,13 +437,15 @@ class Client:
     def wait_for_bell(self) -> bool: ...
     def hush(self) -> None: ...
 
+_ListenerSpec = tuple[str, list[tuple[str, str | bytes]] | None, list[tuple[str, str]]]
+
 @final
 class Broker:
     """The native core of a broker."""
 
     def __new__(
         cls,
-        place: Sequence[tuple[str, int]] | str | os.PathLike[str],
+        place: Sequence[_ListenerSpec] | str | os.PathLike[str],
         shards: int | None,
         hooks: Sequence[str],
         options: dict[str, Any],
@@ -439,7 +453,10 @@ class Broker:
     @property
     def addresses(self) -> list[tuple[str, int]]: ...
     @property
+    def urls(self) -> list[str]: ...
+    @property
     def running(self) -> bool: ...
+    def reload(self) -> None: ...
     def publish(self, message: Message) -> None: ...
     def stats(self) -> dict[str, int]: ...
     def disconnect(self, client_id: str, reason: int) -> None: ...

@@ -16,6 +16,7 @@ from ._native import Connected, Disconnected, Message, Properties
 from .client import check
 from .errors import MqttError, QueueFull, Status, TimedOut, UsageError
 from .options import Filters, Overflow, Payload, names, wanted
+from .transport import prepared
 from .values import ReasonCode, Version
 
 if TYPE_CHECKING:
@@ -160,12 +161,12 @@ class Client:
         from .broker import Broker
 
         if isinstance(servers, Broker):
-            self._core = servers._core.client(dict(options))
+            self._core = servers._core.client(prepared(options))
         else:
             several = [servers] if isinstance(servers, str) else list(servers)
             if not several:
                 raise UsageError("there is no server to connect to", status=Status.BAD_ARGUMENT)
-            self._core = _native.Client(several, dict(options))
+            self._core = _native.Client(several, prepared(options))
         self.timeout = timeout
         """Seconds that calls wait which are not told otherwise."""
         self._core.want_items()

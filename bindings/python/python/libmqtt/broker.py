@@ -16,14 +16,16 @@ from . import _native, _process
 from ._bell import watch
 from ._native import ClientInfo, Message, Properties
 from .client import Client
-from .errors import MqttError
+from .errors import MqttError, Status, UsageError
 from .options import Payload
+from .transport import Listener, prepared
 from .values import ReasonCode
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
     from .options import BrokerOptions, ClientOptions
+    from .transport import AnyTLS
 
 __all__ = ["Attempt", "Broker"]
 
@@ -95,8 +97,9 @@ class Broker:
 
     It runs from its making until `stop`, or until the `with` or `async with` block is left. By
     default it listens on a free port of 127.0.0.1 and lets everybody in who can reach that.
-    `host` may be an IP address or several; without `host` and `port` None it does not listen at
-    all, and there are only clients in this process: see `client`.
+    `host` may be an IP address or several, and with `tls` it listens with TLS; `listeners`, URLs
+    or each a `Listener`, say it all instead. With `port` None it does not listen at all, and there
+    are only clients in this process: see `client`.
 
     Hooks are functions, plain or `async`. They decide and watch; the broker goes on meanwhile,
     and only the client that is asked about waits. Under `async with` they run on the event loop,
@@ -117,6 +120,8 @@ class Broker:
         host: str | Sequence[str] = "127.0.0.1",
         port: int | None = 0,
         *,
+        tls: AnyTLS = None,
+        listeners: Sequence[str | Listener] | None = None,
         shards: int | None = None,
         authenticate: Authenticate | None = None,
         authorise: Authorise | None = None,
@@ -128,7 +133,15 @@ class Broker:
         **options: Unpack[BrokerOptions],
     ) -> None:
         hosts = [host] if isinstance(host, str) else list(host)
-        addresses = [] if port is None else [(one, port) for one in hosts]
+        if listeners is None:
+            scheme = "mqtt" if tls is None or tls is False else "mqtts"
+            at = [f"[{one}]" if ":" in one else one for one in hosts]
+            several = [] if port is None else [f"{scheme}://{one}:{port}" for one in at]
+            listeners = [Listener(url, tls=tls) for url in several]
+        elif tls is not None or (host, port) != ("127.0.0.1", 0):
+            why = "listeners say where to listen and with what: host, port and tls are not for them"
+            raise UsageError(why, status=Status.BAD_ARGUMENT)
+        place = [(one if isinstance(one, Listener) else Listener(one))._spec for one in listeners]
         hooks: dict[str, Callable[..., Any] | None] = {
             "authenticate": authenticate,
             "authorise": authorise,
@@ -138,7 +151,7 @@ class Broker:
             "on_subscribe": on_subscribe,
             "on_unsubscribe": on_unsubscribe,
         }
-        self._begin(addresses, shards, hooks, dict(options))
+        self._begin(place, shards, hooks, dict(options))
 
     @classmethod
     def from_file(
@@ -150,8 +163,9 @@ class Broker:
     ) -> Self:
         """Start a broker with a configuration file in mosquitto's format.
 
-        The file says where to listen: without a listener in it, at port 1883 (or its `port`) of
-        127.0.0.1 and ::1, with everybody let in. Options and hooks given here come on top.
+        The file says where to listen, with what transports, and where to keep messages: without a
+        listener in it, at port 1883 (or its `port`) of 127.0.0.1 and ::1, with everybody let in.
+        Options and hooks given here come on top.
 
         Directives that are not supported are errors, as are those for the process (`pid_file`,
         `log_dest`...). Raises StorageError with file, line and directive.
@@ -163,7 +177,7 @@ class Broker:
 
     def _begin(
         self,
-        place: Sequence[tuple[str, int]] | str | os.PathLike[str],
+        place: Sequence[_native._ListenerSpec] | str | os.PathLike[str],
         shards: int | None,
         hooks: dict[str, Callable[..., Any] | None],
         options: dict[str, Any],
@@ -171,6 +185,7 @@ class Broker:
         self._hooks = {_HOOKS[name]: hook for name, hook in hooks.items() if hook is not None}
         self._core = _native.Broker(place, shards, list(self._hooks), options)
         self._addresses = self._core.addresses
+        self._urls = self._core.urls
         self._caller: threading.Thread | None = None
         self._unwatch: Callable[[], None] | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -191,24 +206,36 @@ class Broker:
 
     @property
     def host(self) -> str:
-        """The address of the first listener, as a client on this machine uses it."""
+        """The address of the first listener that has one, as a client on this machine uses it."""
         if not self._addresses:
-            raise MqttError("broker does not listen")
+            raise MqttError("broker listens at no address")
         host = self._addresses[0][0]
         return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
 
     @property
+    def urls(self) -> list[str]:
+        """Where clients on this machine find its listeners, in their order.
+
+        `mqtt://127.0.0.1:PORT`, `wss://127.0.0.1:PORT` (without path), `unix:PATH`...
+        """
+        return [
+            url.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:")
+            for url in self._urls
+        ]
+
+    @property
     def port(self) -> int:
-        """The port of the first listener."""
+        """The port of the first listener that has one."""
         if not self._addresses:
-            raise MqttError("broker does not listen")
+            raise MqttError("broker listens at no address")
         return self._addresses[0][1]
 
     @property
     def url(self) -> str:
-        """Where a client on this machine finds it: `mqtt://127.0.0.1:PORT`."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"mqtt://{host}:{self.port}"
+        """Where a client on this machine finds the first listener: `mqtt://127.0.0.1:PORT`."""
+        if not self._urls:
+            raise MqttError("broker does not listen")
+        return self.urls[0]
 
     @property
     def running(self) -> bool:
@@ -216,7 +243,7 @@ class Broker:
         return self._core.running
 
     def __repr__(self) -> str:
-        where = ", ".join(f"{host}:{port}" for host, port in self._addresses) or "no listener"
+        where = ", ".join(self._urls) or "no listener"
         return f"<libmqtt.Broker on {where}>"
 
     # What it does.
@@ -233,6 +260,15 @@ class Broker:
         """Publish as the host program: no hook is asked. Does not wait."""
         self._core.publish(Message(topic, payload, qos, retain, properties))
 
+    def reload(self) -> None:
+        """Read the files of passwords, of access rights and of TLS again.
+
+        Passwords and certificates count for connections to come; access rights count at once.
+        Raises StorageError or UsageError for a file that is of no use: what was read before stays
+        in force in its place, and the other files count.
+        """
+        self._core.reload()
+
     def stats(self) -> dict[str, int]:
         """Return its counters."""
         return self._core.stats()
@@ -243,7 +279,7 @@ class Broker:
 
     def client(self, *, timeout: float = 30.0, **options: Unpack[ClientOptions]) -> Client:
         """Return a client in this process, joined by memory: full sessions, no socket."""
-        return Client._over(self._core.client(dict(options)), timeout, options)
+        return Client._over(self._core.client(prepared(options)), timeout, options)
 
     # Its end.
 

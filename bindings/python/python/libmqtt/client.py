@@ -14,6 +14,7 @@ from . import _native, _process
 from ._native import Connected, Disconnected, Message, Properties, Publication
 from .errors import MqttError, QueueFull, SessionError, Status, TimedOut, UsageError
 from .options import Filters, Overflow, Payload, names, wanted
+from .transport import prepared
 from .values import ReasonCode, Version
 
 if TYPE_CHECKING:
@@ -115,9 +116,11 @@ class Client:
             for message in client:
                 print(message.topic, message.payload)
 
-    `servers` is one server or a list that is tried in turn: `mqtt://HOST:PORT`, `HOST:PORT` or
-    `HOST`. For the options see `libmqtt.options.ClientOptions`. `timeout` is for every call that
-    waits and is not told otherwise; `math.inf` is for ever.
+    `servers` is one server or a list that is tried in turn: `mqtt://HOST:PORT` (or `tcp:`),
+    `mqtts://HOST:PORT` (or `ssl:`, `tls:`), `ws://HOST:PORT/PATH`, `wss://...`, `unix:PATH`,
+    `unix:@NAME`. Without a scheme, `HOST:PORT` and `HOST` are reached over TCP, or with TLS if
+    `tls` is given. For the options see `libmqtt.options.ClientOptions`. `timeout` is for every call
+    that waits and is not told otherwise; `math.inf` is for ever.
     """
 
     def __init__(
@@ -130,7 +133,7 @@ class Client:
         several = [servers] if isinstance(servers, str) else list(servers)
         if not several:
             raise UsageError("there is no server to connect to", status=Status.BAD_ARGUMENT)
-        self._begin(_native.Client(several, dict(options)), timeout, options)
+        self._begin(_native.Client(several, prepared(options)), timeout, options)
 
     @classmethod
     def _over(cls, core: _native.Client, timeout: float, options: ClientOptions) -> Self:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypedDict, Union
 
 from .values import QoS, RetainHandling, Version
 
 if TYPE_CHECKING:
     from ._native import Message
+    from .transport import AnyTLS
 
 __all__ = ["BrokerOptions", "ClientOptions", "Overflow", "Payload", "Subscription"]
 
@@ -101,6 +102,14 @@ class ClientOptions(TypedDict, total=False):
     """Bytes that wait for the socket before messages wait in the queue; by default 1 MiB."""
     requests_max: int
     """Operations other than publishing without an answer at most; by default 10,000."""
+    tls: AnyTLS
+    """TLS, for servers that are reached with it: a `TLS`; its arguments in a dictionary; the path
+    of its `ca_file` alone; or True: as by default, which trusts whom the system trusts."""
+    web_socket_headers: Mapping[str, str] | Sequence[tuple[str, str]]
+    """Headers of the requests that open WebSocket connections, such as `Authorization`."""
+    proxy: str
+    """A proxy through which all servers are reached: `http://HOST:PORT`,
+    `socks5://USER:PASSWORD@HOST:PORT`."""
     no_delay: bool
     """TCP_NODELAY; by default yes. Not for a client in the broker's process."""
     queue_messages_max: int
@@ -127,9 +136,17 @@ class BrokerOptions(TypedDict, total=False):
     """Whether clients without User Name get in; by default if there is no password file and all
     listeners are at loopback."""
     password_file: str | os.PathLike[str]
-    """Users and passwords in mosquitto's format; read at the start. Excludes `authenticate`."""
+    """Users and passwords in mosquitto's format; read at the start and by `reload`.
+    Excludes `authenticate`."""
     acl_file: str | os.PathLike[str]
-    """Access rights in mosquitto's format; read at the start, and asked before `authorise`."""
+    """Access rights in mosquitto's format; read likewise, and asked before `authorise`."""
+    data_directory: str | os.PathLike[str]
+    """Where sessions and messages are kept across restarts; by default they are kept in memory
+    alone. It belongs to one broker at a time."""
+    durability: Literal["sync", "off"] | float
+    """With `data_directory`: "sync" (the default): what is acknowledged is on disk; seconds: it is
+    so long after at the latest; "off": when the broker stops. With the last two, what came since is
+    lost when the process is killed."""
     payload_max: int
     """Largest payload that is passed on, in bytes."""
     connect_timeout: float
@@ -138,6 +155,18 @@ class BrokerOptions(TypedDict, total=False):
     """Largest packet taken from a client; by default 16 MiB."""
     maximum_connect_size: int
     """Largest packet before a client is authenticated; by default 64 KiB."""
+    pending_max: int
+    """Connections that have not come through CONNECT."""
+    address_connections_max: int
+    """Connections of one address; 0: any."""
+    address_connects_per_min_max: int
+    """Connections that one address may open per minute; 0: any."""
+    address_failures_per_min_max: int
+    """Logins of one address that may fail per minute; 0: any."""
+    client_messages_per_s_max: int
+    """Messages that a client may send per second; 0: any."""
+    client_bytes_per_s_max: int
+    """Bytes that a client may send per second; 0: any."""
     receive_maximum: int
     """Unacknowledged messages that a client may have sent."""
     inflight_max: int
