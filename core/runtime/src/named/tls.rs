@@ -123,8 +123,8 @@ impl TlsOptions {
         }
         let client_roots = Roots { system: self.system_roots == Some(true), ..self.roots.clone() };
         let client_certificates = self.client_certificates.unwrap_or_default();
-        let asked = client_certificates != ClientCertificates::None;
-        if !asked && !(client_roots.is_empty() && self.revocations.is_empty()) {
+        let named = !client_roots.is_empty() || !self.revocations.is_empty();
+        if named && client_certificates == ClientCertificates::None {
             let why = "a listener that trusts issuers wants it to be optional or required";
             return Err(wrong("client_certificates", why));
         }
