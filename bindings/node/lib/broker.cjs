@@ -4,6 +4,7 @@
 const { EventEmitter } = require('node:events')
 const native = require('./native.cjs')
 const properties = require('./properties.cjs')
+const tls = require('./tls.cjs')
 const { MqttClient } = require('./client.cjs')
 const { unsupported } = require('./errors.cjs')
 
@@ -14,8 +15,20 @@ const LIMITS = [
   'maximumQoS', 'retainAvailable', 'wildcardSubscriptions', 'sharedSubscriptions', 'keepAliveMax',
   'sessionExpiryMax', 'sessionExpiryV3', 'sessionsMax', 'connectionsMax', 'subscriptionsMax',
   'queueMessagesMax', 'queueBytesMax', 'queueDropOldest', 'queueQoS0Offline', 'backpressure',
-  'retainedMax', 'retainedBytesMax', 'dollarTopics', 'assignClientIds', 'sysInterval'
+  'retainedMax', 'retainedBytesMax', 'dollarTopics', 'assignClientIds', 'sysInterval',
+  'pendingMax', 'maximumConnectSize', 'addressConnectionsMax', 'addressConnectsPerMinuteMax',
+  'addressFailuresPerMinuteMax', 'clientMessagesPerSecondMax', 'clientBytesPerSecondMax',
+  'inflightMax', 'subscriptionBytesMax', 'sharedSubscriptionsMax', 'topicLevelsMax',
+  'backlogBytesMax', 'payloadMax', 'anonymous', 'passwordFile', 'aclFile', 'dataDirectory'
 ]
+const LISTENER = [
+  'port', 'host', 'path', 'backlog', 'ipv6Only', 'tls', 'certificateUser', 'webSocket',
+  'proxyProtocol', 'proxies'
+]
+const WEB_SOCKET = ['path', 'origins', 'trustedProxies', 'page']
+const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'].map((host) => `http://${host}:*`)
+const PROXY_PROTOCOL = new Map([[undefined, undefined], [false, undefined], [true, 0], [1, 1], [2, 2]])
+const DURABILITY = { sync: 0, off: -1 }
 const NOT_AUTHORIZED = 0x87
 const CONTINUE = 0x18
 const BATCH = 256
@@ -29,7 +42,7 @@ class Broker extends EventEmitter {
 
   constructor (options = {}) {
     super()
-    const { port = 1883, host = '127.0.0.1', listen, events = [], ...rest } = options
+    const { port, host, listen, listeners, events = [], durability, ...rest } = options
     const given = {}
     this._hooks = {}
     for (const name of Object.keys(rest)) {
@@ -45,8 +58,17 @@ class Broker extends EventEmitter {
     for (const name of events) {
       if (!EVENTS.includes(name)) throw unsupported(`Broker has no event '${name}'`)
     }
-    const at = host === 'localhost' ? '127.0.0.1' : host
-    given.listen = listen ?? [at.includes(':') ? `[${at}]:${port}` : `${at}:${port}`]
+    if (this._hooks.authenticate && (given.passwordFile || given.anonymous !== undefined)) {
+      throw unsupported('who gets in is said by the hook authenticate, or by passwordFile and anonymous')
+    }
+    if (durability !== undefined) {
+      if (!given.dataDirectory) throw unsupported('durability wants a dataDirectory')
+      given.durability = DURABILITY[durability] ?? durability
+      if (!(Number.isFinite(given.durability))) {
+        throw unsupported('durability is none of sync, off and a number of milliseconds')
+      }
+    }
+    given.listeners = listenersOf({ port, host, listen, listeners })
     given.hooks = [...Object.keys(this._hooks), ...events]
     this._events = new Set(events)
     this._asked = []
@@ -60,13 +82,15 @@ class Broker extends EventEmitter {
   }
 
   get port () {
-    const [first] = this._native.addresses
-    return first === undefined ? undefined : Number(first.slice(first.lastIndexOf(':') + 1))
+    return this._native.port ?? undefined
   }
 
   get url () {
-    const [first] = this._native.addresses
-    return first === undefined ? undefined : `mqtt://${first}`
+    return this._native.urls[0]
+  }
+
+  get urls () {
+    return this._native.urls
   }
 
   get running () {
@@ -99,6 +123,11 @@ class Broker extends EventEmitter {
     const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload ?? properties.EMPTY
     const section = properties.encode(options.properties)
     this._native.publish(topic, bytes, options.qos ?? 0, options.retain ?? false, section)
+  }
+
+  // Reads the files of passwords, rights and certificates again.
+  reload () {
+    this._native.reload()
   }
 
   stats () {
@@ -223,6 +252,54 @@ class Broker extends EventEmitter {
     }
     throw new TypeError(`a hook answered ${String(verdict)}`)
   }
+}
+
+function known (options, names, what) {
+  for (const name of Object.keys(options)) {
+    if (!names.includes(name)) throw unsupported(`${what} has no option '${name}'`)
+  }
+}
+
+function addressOf (port = 1883, host = '127.0.0.1') {
+  const at = host === 'localhost' ? '127.0.0.1' : host
+  return at.includes(':') ? `[${at}]:${port}` : `${at}:${port}`
+}
+
+// One way of saying where to listen, as a list.
+function listenersOf ({ port, host, listen, listeners }) {
+  const ways = [port ?? host, listen, listeners].filter((way) => way !== undefined)
+  if (ways.length > 1) throw unsupported('port and host, listen, and listeners exclude each other')
+  if (listen) return listen.map((address) => ({ address, proxies: [] }))
+  return (listeners ?? [{ port, host }]).map(listenerOf)
+}
+
+function listenerOf (options) {
+  known(options, LISTENER, 'a listener')
+  const { port, host, path, backlog, ipv6Only, certificateUser, webSocket, proxies = [] } = options
+  if (path !== undefined && (port ?? host) !== undefined) {
+    throw unsupported('a listener has either a path or port and host')
+  }
+  if (!PROXY_PROTOCOL.has(options.proxyProtocol)) {
+    throw unsupported('proxyProtocol is none of true, 1 and 2')
+  }
+  return {
+    address: path === undefined ? addressOf(port, host) : undefined,
+    path,
+    backlog,
+    ipv6Only,
+    tls: options.tls && tls.ofListener(options.tls),
+    certificateUser,
+    webSocket: webSocket ? webSocketOf(webSocket === true ? {} : webSocket) : undefined,
+    proxyProtocol: PROXY_PROTOCOL.get(options.proxyProtocol),
+    proxies
+  }
+}
+
+// The page may be used from this machine's own pages, unless others are named.
+function webSocketOf (options) {
+  known(options, WEB_SOCKET, 'webSocket')
+  const { path, page = false, trustedProxies = [] } = options
+  return { path, page, trustedProxies, origins: options.origins ?? (page ? LOOPBACK : []) }
 }
 
 function packetOf ({ topic, payload, qos, retain, properties: section }) {

@@ -148,7 +148,7 @@ class MqttClient extends Incoming {
       return this
     }
     if (this._attempting) return this
-    const wanted = settings(this.options)
+    const wanted = settings(this.options, this)
     const { userName, password, ...rest } = wanted
     const key = JSON.stringify(rest)
     const made = !this._native || key !== this._key

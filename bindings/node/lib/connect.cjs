@@ -3,21 +3,27 @@
 
 const native = require('./native.cjs')
 const { MqttClient } = require('./client.cjs')
+const tls = require('./tls.cjs')
 const { ofArguments } = require('./options.cjs')
 
 // The loop of this environment: the main thread's, or a worker's.
 let runtime
 
-// Makes native clients over TCP.
-const overTcp = {
+// Makes native clients over the network. A copy of whom Node trusts is only then at hand, so that
+// settings stay small.
+const overNetwork = {
   make (settings, wake) {
     runtime ??= new native.Runtime()
+    const mine = settings.tls
+    if (mine?.strict && mine.ca === undefined && mine.caFiles.length === 0) {
+      settings = { ...settings, tls: { ...mine, ca: tls.trustedByNode() } }
+    }
     return new native.Client(runtime, settings, wake)
   }
 }
 
 function connect (url, options) {
-  const client = new MqttClient(overTcp, ofArguments(url, options))
+  const client = new MqttClient(overNetwork, ofArguments(url, options))
   // Without a listener, an error would end the process.
   client.on('error', () => {})
   return client

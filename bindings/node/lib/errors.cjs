@@ -80,20 +80,29 @@ function unsupported (what) {
   return Object.assign(new Error(`libmqtt: ${what}`), { code: 'MQTT_BAD_ARGUMENT' })
 }
 
+// Host and port of a server, or the path of a Unix socket, which has no port.
+function placeOf (server) {
+  if (server.startsWith('unix:')) return { host: server.slice(5) }
+  const place = server.replace(/^\w+:\/\//, '').replace(/\/.*$/, '')
+  const at = place.lastIndexOf(':')
+  const host = place.slice(0, at).replace(/^\[|\]$/g, '')
+  return { host, port: Number(place.slice(at + 1)) }
+}
+
 // The error that Node itself would give for a failed connection.
 function ofFailure (failure) {
-  const at = failure.server.lastIndexOf(':')
-  const host = failure.server.slice(0, at).replace(/^\[|\]$/g, '')
-  const port = Number(failure.server.slice(at + 1))
   const { code, errno } = failure
+  if (failure.layer) return Object.assign(new Error(failure.message), { code })
+  const { host, port } = placeOf(failure.server)
   if (failure.resolving) {
     const error = new Error(`getaddrinfo ${code} ${host}`)
     return Object.assign(error, { errno, code, syscall: 'getaddrinfo', hostname: host })
   }
   const syscall = failure.connected ? 'read' : 'connect'
   if (failure.connected) return Object.assign(new Error(`${syscall} ${code}`), { errno, code, syscall })
-  const error = new Error(`${syscall} ${code} ${host}:${port}`)
-  return Object.assign(error, { errno, code, syscall, address: host, port })
+  const error = new Error(`${syscall} ${code} ${port === undefined ? host : `${host}:${port}`}`)
+  Object.assign(error, { errno, code, syscall, address: host })
+  return port === undefined ? error : Object.assign(error, { port })
 }
 
 module.exports = {

@@ -185,8 +185,8 @@ export type Packet =
   | IPubcompPacket | ISubscribePacket | ISubackPacket | IUnsubscribePacket | IUnsubackPacket
   | IPingreqPacket | IPingrespPacket | IDisconnectPacket | IAuthPacket
 
-/** What `connect` takes as scheme. Only `mqtt` and `tcp` can be dialled so far. */
-export type MqttProtocol = 'mqtt' | 'tcp' | 'mqtts' | 'ssl' | 'tls' | 'ws' | 'wss'
+/** What `connect` takes as scheme. `mqtt+unix` is the same as `unix`. */
+export type MqttProtocol = 'mqtt' | 'tcp' | 'mqtts' | 'ssl' | 'tls' | 'ws' | 'wss' | 'unix' | 'mqtt+unix'
 
 /** A back-off between attempts to connect. */
 export interface ReconnectBackoff {
@@ -213,6 +213,24 @@ export interface IClientWill {
     correlationData?: Buffer
     userProperties?: UserProperties
   }
+}
+
+/** Certificates, keys or lists in PEM. */
+export type Pem = string | Buffer | Array<string | Buffer>
+
+/** What a WebSocket request has beyond the usual, and TLS of `wss`. Anything else is refused. */
+export interface WebSocketOptions {
+  /** Further headers. */
+  headers?: Record<string, string | string[]>
+  /** The header `Origin`. */
+  origin?: string
+  /** `user:password` of the header `Authorization`. */
+  auth?: string
+  /** 13, which is the only one. */
+  protocolVersion?: number
+  /** Frames are not compressed. */
+  perMessageDeflate?: false
+  [name: string]: unknown
 }
 
 /** How a client connects. Options that cannot be honoured are refused with an error. */
@@ -277,13 +295,54 @@ export interface IClientOptions {
     done: (error: Error | number | null | undefined, code?: number) => void
   ) => void
   /** Tried in turn. */
-  servers?: Array<{ host: string, port: number, protocol?: MqttProtocol }>
+  servers?: Array<{ host: string, port: number, protocol?: MqttProtocol, path?: string }>
   host?: string
   hostname?: string
   port?: number
   protocol?: MqttProtocol
   defaultProtocol?: MqttProtocol
+  /** What a WebSocket server is asked for (`/`), or the path of a Unix socket (`@` and a name on Linux). */
   path?: string
+  /** Whether `path` is a Unix socket; false. */
+  unixSocket?: boolean
+  /** Who issues servers' certificates; whom Node trusts, with NODE_EXTRA_CA_CERTS. */
+  ca?: Pem
+  /** Files of such. Not in MQTT.js. */
+  caFile?: string | string[]
+  /** The client's certificate and those that vouch for it. */
+  cert?: Pem
+  /** A file of that. Not in MQTT.js. */
+  certFile?: string
+  /** The key of `cert`. */
+  key?: string | Buffer | Array<string | Buffer | { pem: string | Buffer, passphrase?: string }>
+  /** A file of that, not encrypted. Not in MQTT.js. */
+  keyFile?: string
+  /** What `key` is encrypted with. */
+  passphrase?: string
+  /** Lists of revoked certificates, by every issuer of servers' certificates. */
+  crl?: Pem
+  /** Files of such. Not in MQTT.js. */
+  crlFile?: string | string[]
+  /** false: the server's certificate is not checked, and **anyone can pose as the server**; true. */
+  rejectUnauthorized?: boolean
+  /** The name that the server's certificate must have; the host. */
+  servername?: string
+  /** Application protocols: names, or a Buffer as on the wire. */
+  ALPNProtocols?: string[] | Uint8Array[] | Uint8Array
+  /** TLSv1.2 or TLSv1.3. */
+  minVersion?: string
+  /** TLSv1.2 or TLSv1.3. */
+  maxVersion?: string
+  /** Cipher suites, with `:` between them; all of rustls's. */
+  ciphers?: string
+  /** Further headers and the like for `ws` and `wss`. */
+  wsOptions?: WebSocketOptions
+  /** Makes the URL of each attempt over WebSocket; may change `client.options`. */
+  transformWsUrl?: (url: string, options: any, client: any) => string
+  /** A proxy: `socks5://user:password@host:1080`; also from MQTTJS_SOCKS_PROXY. It resolves names. */
+  socksProxy?: string
+  /** A proxy: `http://host:8080`, which is asked to CONNECT, or `socks5://`. Not in MQTT.js. */
+  proxy?: string
   /** `user:password`. */
   auth?: string
   query?: Record<string, string>
@@ -592,6 +651,74 @@ export interface BrokerClient {
   /** IP address; none for a client within the process. */
   address?: string
   port?: number
+  /** What it has shown in TLS, and was found to be good. */
+  certificate?: ClientCertificate
+}
+
+/** The certificate of a client. */
+export interface ClientCertificate {
+  /** Its Subject in the form of RFC 4514: `CN=ada,O=Example`. */
+  subject: string
+  /** The Common Name in it. */
+  commonName?: string
+  /** All of it, in DER; empty if only a proxy in front has seen it. */
+  raw: Buffer
+}
+
+/** TLS of a listener. Files are read again by `reload()`, what is given as PEM is not. */
+export interface ListenerTls {
+  /** Its certificate and those that vouch for it, in PEM. */
+  cert?: Pem
+  certFile?: string
+  /** The key of that. */
+  key?: string | Buffer
+  keyFile?: string
+  /** What `key` is encrypted with. */
+  passphrase?: string
+  /** Whether clients show certificates: not asked for; who shows one must show a good one; who shows none is refused. none. */
+  clientCertificates?: 'none' | 'optional' | 'required'
+  /** Who issues clients' certificates. */
+  ca?: Pem
+  caFile?: string | string[]
+  /** Lists of revoked certificates of clients. */
+  crl?: Pem
+  crlFile?: string | string[]
+  minVersion?: 'TLSv1.2' | 'TLSv1.3'
+  maxVersion?: 'TLSv1.2' | 'TLSv1.3'
+  ciphers?: string
+  ALPNProtocols?: string[]
+}
+
+/** WebSocket of a listener. */
+export interface ListenerWebSocket {
+  /** The path that clients ask for; any. */
+  path?: string
+  /** Pages whose scripts may connect: `https://example.org`, with `:*` for any port; all. */
+  origins?: string[]
+  /** Networks of proxies whose `X-Forwarded-For` is believed: `10.0.0.0/8`. */
+  trustedProxies?: string[]
+  /** Whether a page that shows the broker is served to browsers; then only pages of this machine may connect, unless `origins` says otherwise. false. */
+  page?: boolean
+}
+
+/** Where and how to listen. */
+export interface BrokerListener {
+  /** 1883; 0 for any that is free. */
+  port?: number
+  /** An IP address; 127.0.0.1. At others, nobody gets in but by `authenticate`, `passwordFile` or `anonymous`. */
+  host?: string
+  /** Instead of both: a Unix socket, or with `@` a name that is abstract. */
+  path?: string
+  backlog?: number
+  ipv6Only?: boolean
+  tls?: ListenerTls
+  /** What of a client's certificate is its User Name, which then needs no password. */
+  certificateUser?: 'commonName' | 'subject'
+  webSocket?: boolean | ListenerWebSocket
+  /** Whether a proxy is in front that sends headers of the PROXY protocol (true: version 1 or 2). */
+  proxyProtocol?: boolean | 1 | 2
+  /** Networks of these proxies: `10.0.0.0/8`; everyone. */
+  proxies?: string[]
 }
 
 /** A client that wants to connect. */
@@ -633,6 +760,20 @@ export interface BrokerOptions {
   host?: string
   /** Instead of both: addresses with ports. Empty: only clients within the process. */
   listen?: string[]
+  /** Instead of these: listeners of any kind. */
+  listeners?: BrokerListener[]
+  /** Whether clients without User Name get in; only if all listeners are at loopback and there is no `passwordFile`. Not together with `authenticate`. */
+  anonymous?: boolean
+  /** Users and passwords in mosquitto's format, as `npx libmqtt passwd` makes it. Not together with `authenticate`. */
+  passwordFile?: string
+  /** Access rights in mosquitto's format; what they allow, hooks are asked about. */
+  aclFile?: string
+  /** Largest payload that is passed on. */
+  payloadMax?: number
+  /** Where sessions and messages are kept, beyond the broker's life; none: in memory alone. */
+  dataDirectory?: string
+  /** When they are on disk: before they are acknowledged; when the broker stops; or so many milliseconds later at most. sync. */
+  durability?: 'sync' | 'off' | number
   /** Threads; as many as there are cores. */
   shards?: number
   /** May this client connect? */
@@ -680,6 +821,30 @@ export interface BrokerOptions {
   assignClientIds?: boolean
   /** Milliseconds between updates of `$SYS`; 0: no `$SYS`. */
   sysInterval?: number
+  /** Connections of one thread that are not through CONNECT. */
+  pendingMax?: number
+  /** Largest packet before a client is authenticated. */
+  maximumConnectSize?: number
+  /** Connections of one address; 0: any number. */
+  addressConnectionsMax?: number
+  /** Connections that one address may open in a minute; 0: any number. */
+  addressConnectsPerMinuteMax?: number
+  /** Logins of one address that may fail in a minute; 0: any number. */
+  addressFailuresPerMinuteMax?: number
+  /** Messages that a client may send in a second; beyond, it waits. 0: any number. */
+  clientMessagesPerSecondMax?: number
+  /** Bytes that a client may send in a second; likewise. */
+  clientBytesPerSecondMax?: number
+  /** Unacknowledged messages sent to a client. */
+  inflightMax?: number
+  /** Bytes of the filters of a session. */
+  subscriptionBytesMax?: number
+  /** Shared subscriptions of a session. */
+  sharedSubscriptionsMax?: number
+  /** Levels of a topic. */
+  topicLevelsMax?: number
+  /** Bytes that wait for all sessions together. */
+  backlogBytesMax?: number
 }
 
 /** Counters of a broker. */
@@ -722,10 +887,12 @@ export class Broker extends EventEmitter {
   static start (options?: BrokerOptions): Promise<Broker>
   private constructor ()
 
-  /** The first port. */
+  /** The first port; none if there are only Unix sockets. */
   readonly port: number
-  /** `mqtt://host:port` of the first. */
+  /** The URL of the first listener: `mqtt://127.0.0.1:1883`. */
   readonly url: string
+  /** The URLs of all listeners. Those of WebSocket have no path. */
+  readonly urls: string[]
   /** All addresses with their ports. */
   readonly addresses: string[]
   readonly running: boolean
@@ -739,6 +906,8 @@ export class Broker extends EventEmitter {
     payload: string | Uint8Array | null,
     options?: { qos?: QoS, retain?: boolean, properties?: IPublishPacket['properties'] }
   ): void
+  /** Reads the files of passwords, rights and certificates again. If one is of no use, it throws, and what was read before stays in force. */
+  reload (): void
   stats (): BrokerStats
   /** Ends the connection of a client, for this reason. */
   disconnect (clientId: string, reasonCode?: number): void

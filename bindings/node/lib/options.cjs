@@ -3,6 +3,7 @@
 // and what the native client is told.
 
 const { parse } = require('node:url')
+const network = require('./network.cjs')
 const properties = require('./properties.cjs')
 const { Store, DefaultMessageIdProvider, UniqueMessageIdProvider } = require('./store.cjs')
 const { unsupported } = require('./errors.cjs')
@@ -21,16 +22,6 @@ const DEFAULTS = {
   timerVariant: 'auto'
 }
 
-const SECURE = { mqtt: 'mqtts', ws: 'wss', wx: 'wxs', ali: 'alis' }
-const NOT_THERE = ['mqtts', 'ssl', 'tls', 'ws', 'wss', 'wx', 'wxs', 'ali', 'alis']
-
-function secureProtocol (protocol) {
-  if (!protocol) throw new Error('Missing secure protocol key')
-  if (Object.values(SECURE).includes(protocol)) return protocol
-  if (!SECURE[protocol]) throw new Error(`Unknown protocol for secure connection: "${protocol}"!`)
-  return SECURE[protocol]
-}
-
 // The options of connect(url, options), connect(url) and connect(options). If there is a URL they
 // are a new object, which the client keeps; what the program gives wins over the URL.
 function ofArguments (url, options) {
@@ -42,26 +33,32 @@ function ofArguments (url, options) {
   if (url && typeof url === 'string') {
     // As programs have it: this parser takes what the newer one refuses.
     const parsed = parse(url, true)
-    const { hostname: host, query, auth, protocol, path } = parsed
+    const { hostname: host, query, auth, protocol } = parsed
+    // The parser takes an abstract name for a user and a host.
+    const path = /^(?:mqtt\+)?unix:(?:\/\/)?(@.+)$/.exec(url)?.[1] ?? parsed.path
     const port = parsed.port == null ? {} : { port: Number(parsed.port) }
     options = { ...port, host, query, auth, protocol, path, ...options }
     if (!options.protocol) throw new Error('Missing protocol')
     options.protocol = options.protocol.replace(/:$/, '')
   }
-  options.unixSocket = options.unixSocket || options.protocol?.includes('+unix')
-  if (options.unixSocket) throw unsupported('unix sockets are not supported yet')
-  if (!options.protocol?.startsWith('ws') && !options.protocol?.startsWith('wx')) delete options.path
+  options.unixSocket ||= options.protocol === 'unix' || options.protocol?.endsWith('+unix')
+  if (options.unixSocket) {
+    const protocol = options.protocol?.replace(/\+?unix$/, '') || 'mqtt'
+    if (!['mqtt', 'tcp'].includes(protocol)) {
+      throw unsupported(`protocol '${options.protocol}' is not supported: a Unix socket has no TLS or WebSocket`)
+    }
+    options.protocol = 'unix'
+  } else if (!options.protocol?.startsWith('ws') && !options.protocol?.startsWith('wx')) {
+    delete options.path
+  }
   if (options.auth) {
     const both = options.auth.match(/^(.+):(.+)$/)
     options.username = both ? both[1] : options.auth
     if (both) options.password = both[2]
   }
   if (typeof options.query?.clientId === 'string') options.clientId = options.query.clientId
-  if (options.cert && options.key) options.protocol = secureProtocol(options.protocol)
-  if (options.protocol && options.protocol !== 'tcp' && !NOT_THERE.includes(options.protocol)) {
-    options.protocol = 'mqtt'
-  }
-  options.protocol ??= 'mqtt'
+  if (options.cert && options.key) options.protocol = network.secureProtocol(options.protocol)
+  options.protocol = network.known(options.protocol)
   if (options.clean === false && !options.clientId) {
     throw new Error('Missing clientId for unclean clients')
   }
@@ -72,15 +69,7 @@ function ofArguments (url, options) {
 
 // Refuses what cannot be honoured.
 function check (options) {
-  const protocols = [options.protocol, ...(options.servers ?? []).map((server) => server.protocol)]
-  for (const protocol of protocols) {
-    if (NOT_THERE.includes(protocol)) {
-      throw unsupported(`protocol '${protocol}' is not supported yet: only mqtt and tcp are`)
-    }
-  }
-  if (options.socksProxy ?? process.env.MQTTJS_SOCKS_PROXY) {
-    throw unsupported('SOCKS proxies are not supported')
-  }
+  network.check(options)
   if (options.authPacket) throw unsupported('option authPacket is not supported: use handleAuth')
   for (const name of ['incomingStore', 'outgoingStore']) {
     if (options[name] && !(options[name] instanceof Store)) {
@@ -102,11 +91,6 @@ function bytes (value, name) {
   if (typeof value === 'string') return Buffer.from(value)
   if (value instanceof Uint8Array) return value
   throw new Error(`Invalid ${name}`)
-}
-
-function server ({ hostname, host, port }) {
-  const name = hostname || host || 'localhost'
-  return name.includes(':') ? `[${name}]:${port || 1883}` : `${name}:${port || 1883}`
 }
 
 function will ({ topic, payload, qos, retain, properties: section }, version) {
@@ -138,8 +122,10 @@ const KNOWN = [
 ]
 
 // What the native client is told.
-function settings (options) {
+function settings (options, client) {
   check(options)
+  // First: it may be there that the program changes its options.
+  const reached = network.settings(options, client)
   const version = options.protocolVersion
   const given = (version === 5 && options.properties) || {}
   const outAliases = options.autoUseTopicAlias || options.autoAssignTopicAlias
@@ -147,7 +133,7 @@ function settings (options) {
   const receive = given.receiveMaximum
   const authenticationData = given.authenticationData
   return {
-    servers: options.servers ? options.servers.map(server) : [server(options)],
+    ...reached,
     clientId: String(options.clientId),
     version,
     clean: Boolean(options.clean),

@@ -1,15 +1,15 @@
 //! The broker as the face sees it.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use libmqtt_locks::{Mutex, MutexGuard, PoisonError};
+use libmqtt_runtime::auth::Policy;
 use libmqtt_runtime::codec::{Carrier, PacketType};
 use libmqtt_runtime::{
-    Answers, Broker as Native, BrokerConfig, BrokerError, BrokerOptions, HooksFactory, Listener,
-    Message, Overload, QueueFull, Reason, Step, Ticket, Verdict,
+    Answers, Broker as Native, BrokerConfig, BrokerError, BrokerOptions, Durability, HooksFactory,
+    Message, Overload, Persistence, QueueFull, Reason, Step, Ticket, Verdict,
 };
 use napi::bindgen_prelude::{AsyncTask, Buffer, Function, Uint8Array};
 use napi::{Env, Task};
@@ -19,14 +19,28 @@ use crate::client::Client;
 use crate::errors::{self, Result};
 use crate::questions::{About, NodeHooks, Question, Questions, Wanted};
 use crate::settings::{self, ClientSettings, properties};
+use crate::transport::ListenerSettings;
 use crate::wake::Wake;
 
 /// Limits and policies; what is not there is as by default.
 #[napi(object)]
 #[derive(Default)]
 pub struct BrokerSettings {
-    /// `host:port` with IP addresses.
-    pub listen: Vec<String>,
+    /// Where to listen.
+    pub listeners: Vec<ListenerSettings>,
+    /// Whether clients without User Name get in.
+    pub anonymous: Option<bool>,
+    /// Users and passwords.
+    pub password_file: Option<String>,
+    /// Access rights.
+    pub acl_file: Option<String>,
+    /// Largest payload.
+    pub payload_max: Option<f64>,
+    /// Where sessions and messages are kept.
+    pub data_directory: Option<String>,
+    /// When they are on disk: after so many milliseconds; 0: before they are acknowledged; below:
+    /// when the broker stops.
+    pub durability: Option<f64>,
     /// Shards.
     pub shards: Option<u16>,
     /// Names of the hooks that are wanted.
@@ -81,6 +95,30 @@ pub struct BrokerSettings {
     pub assign_client_ids: Option<bool>,
     /// Milliseconds between updates of `$SYS`.
     pub sys_interval: Option<f64>,
+    /// Connections of one shard that are not through CONNECT.
+    pub pending_max: Option<f64>,
+    /// Largest packet before authentication.
+    pub maximum_connect_size: Option<u32>,
+    /// Connections of one address.
+    pub address_connections_max: Option<u32>,
+    /// Connections that one address may open in a minute.
+    pub address_connects_per_minute_max: Option<u32>,
+    /// Logins of one address that may fail in a minute.
+    pub address_failures_per_minute_max: Option<u32>,
+    /// Messages that a client may send in a second.
+    pub client_messages_per_second_max: Option<u32>,
+    /// Bytes that a client may send in a second.
+    pub client_bytes_per_second_max: Option<u32>,
+    /// Unacknowledged messages sent to a client.
+    pub inflight_max: Option<u16>,
+    /// Bytes of the filters of a session.
+    pub subscription_bytes_max: Option<f64>,
+    /// Shared subscriptions of a session.
+    pub shared_subscriptions_max: Option<f64>,
+    /// Levels of a topic.
+    pub topic_levels_max: Option<f64>,
+    /// Bytes that wait for all sessions together.
+    pub backlog_bytes_max: Option<f64>,
 }
 
 fn put<T>(place: &mut T, value: Option<T>) {
@@ -126,7 +164,39 @@ impl BrokerSettings {
         put(&mut config.dollar_topics, self.dollar_topics);
         put(&mut config.assign_client_ids, self.assign_client_ids);
         put(&mut config.sys_interval, self.sys_interval.map(settings::milliseconds));
+        put(&mut config.pending_max, count(self.pending_max));
+        put(&mut config.maximum_connect_size, self.maximum_connect_size);
+        put(&mut config.address_connections_max, self.address_connections_max);
+        put(&mut config.address_connects_per_min_max, self.address_connects_per_minute_max);
+        put(&mut config.address_failures_per_min_max, self.address_failures_per_minute_max);
+        put(&mut config.client_messages_per_s_max, self.client_messages_per_second_max);
+        put(&mut config.client_bytes_per_s_max, self.client_bytes_per_second_max);
+        put(&mut config.inflight_max, self.inflight_max);
+        put(&mut config.subscription_bytes_max, count(self.subscription_bytes_max));
+        put(&mut config.shared_subscriptions_max, count(self.shared_subscriptions_max));
+        put(&mut config.topic_levels_max, count(self.topic_levels_max));
+        put(&mut config.backlog_bytes_max, count(self.backlog_bytes_max));
         Ok(config)
+    }
+
+    fn policy(&self, wanted: Wanted) -> Policy {
+        Policy {
+            // With a hook, the program decides.
+            anonymous: self.anonymous.or(wanted.authenticate.then_some(true)),
+            password_file: self.password_file.as_ref().map(Into::into),
+            acl_file: self.acl_file.as_ref().map(Into::into),
+            payload_max: count(self.payload_max),
+        }
+    }
+
+    fn persistence(&self) -> Option<Persistence> {
+        let directory = self.data_directory.as_ref()?;
+        let durability = match self.durability {
+            None | Some(0.0) => Durability::Sync,
+            Some(below) if below < 0.0 => Durability::Off,
+            Some(milliseconds) => Durability::Interval(settings::milliseconds(milliseconds)),
+        };
+        Some(Persistence { durability, ..Persistence::new(directory) })
     }
 
     fn wanted(&self) -> Result<Wanted> {
@@ -161,6 +231,19 @@ pub struct ClientInfo {
     pub address: Option<String>,
     /// Port.
     pub port: Option<u16>,
+    /// Its certificate, if it has shown one.
+    pub certificate: Option<CertificateInfo>,
+}
+
+/// A certificate.
+#[napi(object)]
+pub struct CertificateInfo {
+    /// Its Subject, in the form of RFC 4514.
+    pub subject: String,
+    /// The Common Name in it.
+    pub common_name: Option<String>,
+    /// All of it, in DER; empty if only a proxy has seen it.
+    pub raw: Buffer,
 }
 
 /// Something that the broker asks or tells.
@@ -202,6 +285,11 @@ impl Asked {
             protocol_version: who.version.level(),
             address: who.peer.map(|peer| peer.ip().to_string()),
             port: who.peer.map(|peer| peer.port()),
+            certificate: who.identity.map(|identity| CertificateInfo {
+                subject: identity.subject.to_string(),
+                common_name: identity.common_name.as_deref().map(Into::into),
+                raw: identity.certificate.to_vec().into(),
+            }),
         });
         let mut asked = Asked {
             kind: String::new(),
@@ -318,24 +406,18 @@ impl Broker {
     /// Starts it. `wake` is called when questions come while none wait.
     #[napi(constructor)]
     pub fn new(settings: BrokerSettings, wake: Function<'_, (), ()>) -> Result<Broker> {
-        let mut listeners = Vec::new();
-        for text in &settings.listen {
-            let address: SocketAddr = text.parse().map_err(|_| {
-                errors::argument(format!("'{text}' is not an IP address and a port to listen on"))
-            })?;
-            listeners.push(Listener::new(address));
-        }
+        let listeners: Result<Vec<_>> =
+            settings.listeners.iter().map(ListenerSettings::listener).collect();
         let wanted = settings.wanted()?;
         let questions = Arc::new(Questions::new(Wake::new(&wake)?));
         let mut options = BrokerOptions {
             config: settings.config()?,
-            listeners,
+            listeners: listeners?,
             shards: settings.shards,
+            policy: settings.policy(wanted),
+            persistence: settings.persistence(),
             ..BrokerOptions::default()
         };
-        if wanted.authenticate {
-            options.policy.anonymous = Some(true); // the program decides
-        }
         if !settings.hooks.is_empty() {
             let questions = questions.clone();
             let factory: HooksFactory = Arc::new(move |answers| {
@@ -351,6 +433,24 @@ impl Broker {
     #[napi(getter)]
     pub fn addresses(&self) -> Vec<String> {
         self.native.addresses().iter().map(ToString::to_string).collect()
+    }
+
+    /// The same as URLs.
+    #[napi(getter)]
+    pub fn urls(&self) -> Vec<String> {
+        self.native.urls()
+    }
+
+    /// The first port; none without any.
+    #[napi(getter)]
+    pub fn port(&self) -> Option<u16> {
+        self.native.port()
+    }
+
+    /// Reads the files of passwords, rights and certificates again.
+    #[napi]
+    pub fn reload(&self) -> Result<()> {
+        self.native.reload().map_err(errors::broker)
     }
 
     /// Whether it runs.

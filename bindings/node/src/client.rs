@@ -44,16 +44,18 @@ impl Runtime {
 /// Why a connection could not be made, or failed.
 #[napi(object)]
 pub struct Failure {
-    /// As Node names it: ECONNREFUSED.
+    /// As Node names it: ECONNREFUSED, CERT_HAS_EXPIRED; or the code of one of our statuses.
     pub code: String,
     /// The system's number, negative as Node has it.
     pub errno: i32,
     /// What it says.
     pub message: String,
-    /// `host:port`.
+    /// The URL, or for TCP `host:port`.
     pub server: String,
-    /// Whether it had been connected.
+    /// Whether the name could not be resolved.
     pub resolving: bool,
+    /// Whether it was TLS, WebSocket or a proxy that failed.
+    pub layer: bool,
     /// Whether the connection had stood.
     pub connected: bool,
 }
@@ -316,7 +318,7 @@ impl Client {
 }
 
 fn failure(server: &Arc<str>, error: &NetworkError) -> Failure {
-    let (resolving, connected, source) = match error {
+    let (connected, source) = match error {
         NetworkError::Resolve(error) => {
             return Failure {
                 code: "ENOTFOUND".into(),
@@ -324,21 +326,39 @@ fn failure(server: &Arc<str>, error: &NetworkError) -> Failure {
                 message: error.to_string(),
                 server: server.to_string(),
                 resolving: true,
+                layer: false,
                 connected: false,
             };
         }
-        NetworkError::Dial(error) => (false, false, Some(error)),
-        NetworkError::Failed(error) => (false, true, Some(error)),
+        NetworkError::Dial(error) => (false, error),
+        NetworkError::Failed(error) => (true, error),
         NetworkError::Layer(_) | NetworkError::Tls(_) | NetworkError::Reference(_) => {
-            (false, false, None)
+            let (code, message) = match error {
+                NetworkError::Layer(error) => errors::of_layer(error),
+                _ => None,
+            }
+            .map_or_else(
+                || (errors::code_of(error.status()), errors::words(error)),
+                |(code, message)| (code.into(), message.into()),
+            );
+            return Failure {
+                code,
+                errno: 0,
+                message,
+                server: server.to_string(),
+                resolving: false,
+                layer: true,
+                connected: false,
+            };
         }
     };
     Failure {
-        code: source.and_then(|error| errno_name(error)).unwrap_or("UNKNOWN").into(),
-        errno: source.and_then(|error| error.raw_os_error()).map_or(0, |number| -number),
+        code: errno_name(source).unwrap_or("UNKNOWN").into(),
+        errno: source.raw_os_error().map_or(0, |number| -number),
         message: error.to_string(),
         server: server.to_string(),
-        resolving,
+        resolving: false,
+        layer: false,
         connected,
     }
 }
@@ -355,6 +375,7 @@ pub(crate) fn errno_name(error: &io::Error) -> Option<&'static str> {
         AddrNotAvailable => "EADDRNOTAVAIL",
         NetworkUnreachable => "ENETUNREACH",
         HostUnreachable => "EHOSTUNREACH",
+        NotFound => "ENOENT",
         PermissionDenied => "EACCES",
         BrokenPipe => "EPIPE",
         TimedOut => "ETIMEDOUT",

@@ -2,7 +2,8 @@
 
 use std::error::Error as _;
 
-use libmqtt_runtime::{BrokerError, ClientError, Status};
+use libmqtt_runtime::tls::TlsError;
+use libmqtt_runtime::{BrokerError, ClientError, LayerError, Status};
 use napi_derive::napi;
 
 /// The code of an error: that of Node-API, or one of ours.
@@ -30,7 +31,7 @@ impl From<Status> for Code {
 pub type Result<T> = core::result::Result<T, napi::Error<Code>>;
 
 /// `QueueFull` as `MQTT_QUEUE_FULL`.
-fn code_of(status: Status) -> String {
+pub(crate) fn code_of(status: Status) -> String {
     let mut code = "MQTT".to_owned();
     for letter in status.name().chars() {
         if letter.is_ascii_uppercase() {
@@ -42,7 +43,7 @@ fn code_of(status: Status) -> String {
 }
 
 /// The error with all of its causes in words.
-fn words(error: &(dyn std::error::Error + 'static)) -> String {
+pub(crate) fn words(error: &(dyn std::error::Error + 'static)) -> String {
     let mut words = error.to_string();
     let mut cause = error.source();
     while let Some(next) = cause {
@@ -53,6 +54,41 @@ fn words(error: &(dyn std::error::Error + 'static)) -> String {
         cause = next.source();
     }
     words
+}
+
+/// The code and the words that Node has for what went wrong with TLS, where it has any.
+pub(crate) fn of_layer(error: &LayerError) -> Option<(&'static str, &'static str)> {
+    let error = match error {
+        LayerError::Tls(error) => error,
+        LayerError::Closed => {
+            return Some(("ECONNRESET", "Client network socket disconnected before it was secure"));
+        }
+        _ => return None,
+    };
+    Some(match error {
+        TlsError::Expired => ("CERT_HAS_EXPIRED", "certificate has expired"),
+        TlsError::NotYetValid => ("CERT_NOT_YET_VALID", "certificate is not yet valid"),
+        TlsError::OtherHost => {
+            ("ERR_TLS_CERT_ALTNAME_INVALID", "Hostname/IP does not match certificate's altnames")
+        }
+        TlsError::UnknownIssuer => {
+            ("UNABLE_TO_VERIFY_LEAF_SIGNATURE", "unable to verify the first certificate")
+        }
+        TlsError::SelfSigned => ("DEPTH_ZERO_SELF_SIGNED_CERT", "self-signed certificate"),
+        TlsError::Revoked => ("CERT_REVOKED", "certificate revoked"),
+        TlsError::RevocationUnknown => ("UNABLE_TO_GET_CRL", "unable to get certificate CRL"),
+        TlsError::WrongUsage => ("INVALID_PURPOSE", "unsuitable certificate purpose"),
+        TlsError::BadCertificate(_) => ("CERT_REJECTED", "certificate rejected"),
+        TlsError::CertificateDemanded => {
+            ("ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED", "tlsv13 alert certificate required")
+        }
+        TlsError::NotTls => ("ERR_SSL_WRONG_VERSION_NUMBER", "wrong version number"),
+        TlsError::NoCertificate
+        | TlsError::CertificateRefused(_)
+        | TlsError::Incompatible(_)
+        | TlsError::Alert(_)
+        | TlsError::Other(_) => return None,
+    })
 }
 
 /// A client's error.

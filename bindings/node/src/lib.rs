@@ -14,6 +14,7 @@ mod errors;
 mod events;
 mod questions;
 mod settings;
+mod transport;
 mod wake;
 
 use napi_derive::napi;

@@ -7,12 +7,13 @@ use libmqtt_runtime::engine::client::{
     Authentication, CleanStart, Growth, LostSession, OfflineQoS0, QueueFull, Reconnect, Will,
 };
 use libmqtt_runtime::{
-    ClientConfig, ClientOptions, Message, Properties, PropertiesBuf, QoS, Version,
+    ClientConfig, ClientOptions, Message, Properties, PropertiesBuf, ProxyServerError, QoS, Version,
 };
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
 
 use crate::errors::{self, Result};
+use crate::transport::{Header, TlsSettings, web_socket};
 
 /// The face connects again itself: the engine waits for that, and keeps what it has meanwhile.
 const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
@@ -37,8 +38,14 @@ pub struct WillSettings {
 /// All that a client has to know.
 #[napi(object)]
 pub struct ClientSettings {
-    /// `host:port`, tried in turn.
+    /// URLs, tried in turn.
     pub servers: Vec<String>,
+    /// TLS, for those that want it.
+    pub tls: Option<TlsSettings>,
+    /// Further headers of WebSocket requests.
+    pub headers: Vec<Header>,
+    /// URL of a proxy.
+    pub proxy: Option<String>,
     /// The Client Identifier.
     pub client_id: String,
     /// 3, 4 or 5.
@@ -180,6 +187,16 @@ impl ClientSettings {
             0 => config,
             maximum_packet_size => ClientConfig { maximum_packet_size, ..config },
         };
-        Ok(ClientOptions::from(config))
+        Ok(ClientOptions {
+            tls: self.tls.as_ref().map(TlsSettings::client).transpose()?,
+            web_socket: web_socket(&self.headers),
+            proxy: match &self.proxy {
+                Some(url) => Some(url.parse().map_err(|error: ProxyServerError| {
+                    errors::argument(format!("proxy: {error}"))
+                })?),
+                None => None,
+            },
+            ..ClientOptions::from(config)
+        })
     }
 }

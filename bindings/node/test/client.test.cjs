@@ -11,17 +11,32 @@ test('what cannot be honoured is refused', () => {
   const refused = (...words) => {
     assert.throws(() => mqtt.connect(...words), { code: 'MQTT_BAD_ARGUMENT' }, JSON.stringify(words))
   }
-  for (const url of ['mqtts://h', 'ssl://h', 'tls://h', 'ws://h', 'wss://h', 'wx://h', 'mqtt+unix:///s']) {
+  for (const url of ['wx://h', 'alis://h', 'mqtts+unix:///s', 'ws+unix:///s']) {
     refused(url)
   }
-  refused('mqtt://h', { cert: 'c', key: 'k' })
-  refused('mqtt://h', { socksProxy: 'socks5://p' })
+  const idle = { manualConnect: true }
+  for (const name of ['pfx', 'checkServerIdentity', 'secureContext', 'ecdhCurve', 'session']) {
+    refused('mqtts://h', { [name]: 'x' })
+  }
+  refused('mqtts://h', { maxVersion: 'TLSv1.1' })
+  refused('mqtts://h', { minVersion: 'TLSv1.9' })
+  refused('mqtts://h', { ciphers: 'DES-CBC3-SHA' })
+  refused('mqtts://h', { servername: 'not a name' })
+  refused('mqtts://h', { cert: 'c' })
+  refused('mqtts://h', { key: ['a', 'b'] })
+  refused('ws://h', { wsOptions: { agent: {} } })
+  refused('ws://h', { wsOptions: { perMessageDeflate: true } })
+  refused('ws://h', { wsOptions: { headers: { Host: 'x' } } })
+  refused('ws://h', { createWebsocket: () => {} })
+  refused('mqtt://h', { socksProxy: 'socks4://p' })
+  refused('mqtt://h', { socksTimeout: 1 })
+  assert.equal(mqtt.connect('mqtt://h', { ...idle, cert: 'c', key: 'k' }).options.protocol, 'mqtts')
   refused('mqtt://h', { authPacket: {} })
   refused('mqtt://h', { incomingStore: { put () {} } })
   refused('mqtt://h', { outgoingStore: {} })
   refused('mqtt://h', { messageIdProvider: {} })
   refused('mqtt://h', { protocolVersion: 6 })
-  refused({ servers: [{ host: 'h', port: 1, protocol: 'ws' }] })
+  refused({ servers: [{ host: 'h', port: 1, protocol: 'wx' }] })
   assert.throws(() => new mqtt.MqttClient(() => {}, {}), { code: 'MQTT_BAD_ARGUMENT' })
 })
 

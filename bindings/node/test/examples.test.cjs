@@ -6,6 +6,7 @@ const fs = require('node:fs')
 const path = require('node:path')
 const { spawnSync } = require('node:child_process')
 const { mqtt, withBroker, connectedOf, run } = require('./helpers.cjs')
+const { Authority, folder } = require('./certificates.cjs')
 
 const root = path.join(__dirname, '..')
 const example = (name) => path.join(root, 'examples', name)
@@ -54,6 +55,24 @@ test('broker.cjs', async (t) => {
   assert.equal(code, 0, err)
   assert.match(out, /c from 127\.0\.0\.1\na: x\nc has gone\n$/)
   assert.doesNotMatch(out, /down/)
+})
+
+test('tls.cjs', async (t) => {
+  const authority = new Authority(folder(t))
+  authority.issue('server')
+  authority.issue('client', { usage: 'clientAuth' })
+  const { code, out, err } = await run([example('tls.cjs'), authority.directory])
+  assert.deepEqual([code, out], [0, 'client/status: up\n'], err)
+})
+
+test('encrypted.cjs', async (t) => {
+  const broker = await withBroker(t, { events: ['publish'] })
+  const seen = []
+  broker.on('publish', ({ payload }) => seen.push(payload))
+  const { code, out, err } = await run([example('encrypted.cjs'), broker.url])
+  assert.deepEqual([code, out], [0, 'vault/temperature: 21.5\nvault/forged: not from us\n'], err)
+  assert.equal(seen.length, 2)
+  assert.ok(seen.every((payload) => !payload.includes('21.5')))
 })
 
 test('typed.ts', async () => {

@@ -9,7 +9,7 @@ const mqtt = require('libmqtt')
 
 // Has a broker of one's own, and closes all that was opened when the test is over.
 async function withBroker (t, options = {}) {
-  const broker = await mqtt.Broker.start({ port: 0, ...options })
+  const broker = await mqtt.Broker.start(options.listen || options.listeners ? options : { port: 0, ...options })
   t.after(() => broker.close({ deadline: 100 }))
   return broker
 }
