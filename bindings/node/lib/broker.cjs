@@ -282,6 +282,10 @@ function listenerOf (options) {
   if (!PROXY_PROTOCOL.has(options.proxyProtocol)) {
     throw unsupported('proxyProtocol is none of true, 1 and 2')
   }
+  if (proxies.length && !options.proxyProtocol) throw unsupported('proxies want proxyProtocol')
+  if (certificateUser !== undefined && !options.proxyProtocol && options.tls?.clientCertificates !== 'required') {
+    throw unsupported('certificateUser wants clientCertificates required')
+  }
   return {
     address: path === undefined ? addressOf(port, host) : undefined,
     path,

@@ -96,12 +96,14 @@ function settings (options, client) {
   const list = options.servers ?? [options]
   const servers = list.map((server, at) => url(server, protocols[at], options, client))
   const secure = servers.some((server) => /^(mqtts|wss):/.test(server))
+  const web = servers.some((server) => /^wss?:/.test(server))
   const overWeb = secure && servers.some((server) => server.startsWith('wss:'))
   const proxy = options.proxy ?? options.socksProxy ?? process.env.MQTTJS_SOCKS_PROXY
   return {
     servers,
     tls: secure ? tls.ofClient(overWeb ? { ...options, ...options.wsOptions } : options) : undefined,
-    headers: headers(options.wsOptions),
+    // As in MQTT.js, those of the protocols that are not spoken are not looked at.
+    headers: web ? headers(options.wsOptions) : [],
     proxy: is(proxy) && proxy !== '' ? String(proxy) : undefined
   }
 }

@@ -120,6 +120,9 @@ function ofListener (options) {
   }
   const clients = CLIENTS[options.clientCertificates ?? 'none']
   if (!clients) throw unsupported('clientCertificates is none of none, optional, required')
+  if (!clients.ask && ['ca', 'caFile', 'crl', 'crlFile'].some((name) => is(options[name]))) {
+    throw unsupported('a listener that trusts issuers wants clientCertificates to be optional or required')
+  }
   return { ...common(options), ...clients }
 }
 

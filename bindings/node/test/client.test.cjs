@@ -30,6 +30,7 @@ test('what cannot be honoured is refused', () => {
   refused('ws://h', { createWebsocket: () => {} })
   refused('mqtt://h', { socksProxy: 'socks4://p' })
   refused('mqtt://h', { socksTimeout: 1 })
+  mqtt.connect('mqtt://127.0.0.1:1', { reconnectPeriod: 0, wsOptions: { headers: { A: 'x' } } }).end()
   assert.equal(mqtt.connect('mqtt://h', { ...idle, cert: 'c', key: 'k' }).options.protocol, 'mqtts')
   refused('mqtt://h', { authPacket: {} })
   refused('mqtt://h', { incomingStore: { put () {} } })
