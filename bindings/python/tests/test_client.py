@@ -162,7 +162,7 @@ def test_a_server_that_says_nothing_is_a_timeout() -> None:
         ({"colour": "red"}, "no option 'colour'"),
         ({"queue_full": "explode"}, "wait, refuse, drop_oldest"),
         ({"version": 7}, "no MQTT version 7"),
-        ({"tls": True}, "no option 'tls'"),
+        ({"ssl": True}, "no option 'ssl'"),
     ],
 )
 def test_wrong_options_are_refused(options: dict[str, object], text: str) -> None:
