@@ -52,7 +52,7 @@ impl Shard {
         found.version = connect.version;
         found.state = State::Authenticating;
         found.packet_max = connect.properties.maximum_packet_size().unwrap_or(u32::MAX);
-        let LinkInfo { peer, identity } = found.info.clone();
+        let LinkInfo { peer, identity } = *found.info.take().unwrap_or_default();
         if let Err((reason, text)) = self.check_connect(&connect) {
             return self.refuse_connect(link, reason, text);
         }
@@ -106,7 +106,8 @@ impl Shard {
         let Some(found) = self.tables.links.remove(link.index) else { return };
         self.tables.stats.packets_received -= 1;
         self.tables.stats.bytes_received -= rest.len() as u64;
-        let moved = Moved { info: found.info, guest: found.guest, bytes: rest.to_vec() };
+        let info = *found.info.unwrap_or_default();
+        let moved = Moved { info, guest: found.guest, bytes: rest.to_vec() };
         self.outputs.push_back(BrokerOutput::Move(link, to, moved));
     }
 

@@ -62,7 +62,8 @@ pub(super) struct Link {
     pub(super) partial: Vec<u8>,
     pub(super) waiting: Option<Box<Waiting>>,
     pub(super) extras: Option<Box<Extras>>,
-    pub(super) info: LinkInfo,
+    /// What is known of the peer, until its CONNECT has come.
+    pub(super) info: Option<Box<LinkInfo>>,
     /// Its place among the links of its address, if these are counted.
     pub(super) guest: Option<Box<Guest>>,
 }
@@ -130,7 +131,7 @@ impl Link {
             partial: Vec::new(),
             waiting: None,
             extras: None,
-            info,
+            info: Some(Box::new(info)),
             guest: None,
         }
     }

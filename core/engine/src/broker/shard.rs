@@ -142,9 +142,9 @@ impl Shard {
     pub fn handle_info(&mut self, now: Instant, link: LinkId, info: LinkInfo) {
         self.reap();
         let Some(found) = self.tables.links.get_mut(link.index, link.generation) else { return };
-        let moved = found.info.peer != info.peer;
+        let Some(known) = &mut found.info else { return };
         let peer = info.peer;
-        found.info = info;
+        let moved = core::mem::replace(&mut **known, info).peer != peer;
         if !moved || found.state == State::Gone {
             return;
         }
