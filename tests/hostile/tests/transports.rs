@@ -87,7 +87,8 @@ fn start(tls: TlsServer) -> (Broker, Vec<SocketAddr>) {
 /// Sends itself messages until it is over.
 fn good_client(url: &str, tls: &TlsClient, over: &AtomicBool) -> usize {
     let config = ClientConfig::new(url, url);
-    let options = ClientOptions { tls: Some(tls.clone()), ..ClientOptions::from(config) };
+    let secure = url.starts_with("mqtts:") || url.starts_with("wss:");
+    let options = ClientOptions { tls: secure.then(|| tls.clone()), ..ClientOptions::from(config) };
     let client = Client::new(&Runtime::new().unwrap(), options).unwrap();
     client.connect(HUNG).unwrap();
     let options = SubscriptionOptions { qos: QoS::AtLeastOnce, ..Default::default() };
