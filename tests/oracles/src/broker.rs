@@ -408,7 +408,9 @@ impl<'a> World<'a> {
                     self.output(to, output);
                 }
             }
-            BrokerOutput::Persist(_) => unreachable!("nobody has asked for it"),
+            BrokerOutput::Persist(_) | BrokerOutput::Fetch(_) => {
+                unreachable!("nobody has asked for it")
+            }
             BrokerOutput::Peer(to, batch) => {
                 self.batches[shard][usize::from(to.0)].push_back(batch);
             }

@@ -155,6 +155,7 @@ impl Plan {
             receive_maximum: rng.pick(&[2, 10, 1024]),
             inflight_max: rng.pick(&[1, 3, 1024]),
             store_queue_bytes_max: rng.pick(&[500, 1 << 20]),
+            queue_memory_max: rng.pick(&[0, 1_000, 1 << 20]),
             ..BrokerConfig::default()
         };
         for (number, actor) in plan.actors.iter_mut().enumerate() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use libmqtt_engine::UnixTime;
 use libmqtt_engine::broker::{Shared, restore};
-use libmqtt_engine::store::{Batch, Completion, Store};
+use libmqtt_engine::store::{Batch, Completion, RowId, Store};
 
 use crate::obs::{MS, SEC, What};
 use crate::world::{Event, Home, World, hosts};
@@ -13,6 +13,12 @@ impl World<'_> {
     /// A shard has something to be stored.
     pub(crate) fn submit(&mut self, shard: usize, batch: Batch) {
         self.stores[shard].submit(batch);
+        self.sync_later();
+    }
+
+    /// A shard wants something that is stored.
+    pub(crate) fn fetch(&mut self, shard: usize, rows: &[RowId]) {
+        self.stores[shard].fetch(rows);
         self.sync_later();
     }
 
@@ -43,7 +49,7 @@ impl World<'_> {
                         self.hosts[shard].shard.handle_persisted(now, position);
                     }
                     Completion::Failed(_) => self.hosts[shard].shard.handle_store_failed(now),
-                    Completion::Rows(_) => self.complain("store: rows nobody asked for".into()),
+                    Completion::Rows(rows) => self.hosts[shard].shard.handle_rows(now, &rows),
                 }
             }
             self.drain(shard);

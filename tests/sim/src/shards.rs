@@ -38,6 +38,7 @@ impl World<'_> {
                 }
                 BrokerOutput::Move(link, to, moved) => self.move_out(shard, link, to, moved),
                 BrokerOutput::Persist(batch) => self.submit(shard, batch),
+                BrokerOutput::Fetch(rows) => self.fetch(shard, &rows),
                 BrokerOutput::Peer(to, batch) => self.send_batch(shard, to, batch),
             }
         }

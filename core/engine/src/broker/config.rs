@@ -104,6 +104,11 @@ pub struct BrokerConfig {
     pub retained_max: usize,
     /// Bytes of retained messages at most; likewise.
     pub retained_bytes_max: usize,
+    /// Bytes that wait in memory for one durable session at most, where there is a store. Beyond:
+    /// they wait in the store alone, and come back in pages as the client reads.
+    pub queue_memory_max: usize,
+    /// Bytes that wait in memory for all sessions together; likewise.
+    pub memory_max: usize,
     /// Bytes on their way to the store of one shard at most. Beyond: its publishers of QoS 1 and 2
     /// are not read until it has caught up.
     pub store_queue_bytes_max: usize,
@@ -158,6 +163,8 @@ impl Default for BrokerConfig {
             overload: Overload::Drop,
             retained_max: 1_000_000,
             retained_bytes_max: 1024 * 1024 * 1024,
+            queue_memory_max: 256 * 1024,
+            memory_max: 64 * 1024 * 1024,
             store_queue_bytes_max: 1024 * 1024,
             dollar_topics: false,
             assign_client_ids: true,

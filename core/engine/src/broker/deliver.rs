@@ -1,6 +1,7 @@
 //! From a message to the outboxes and queues of its receivers.
 
 use core::sync::atomic::Ordering;
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use libmqtt_codec::{Ack, AckKind, Packet, PacketId, PropertiesBuf, Publish, QoS, Reason, Version};
@@ -14,6 +15,7 @@ use super::table::Table;
 use super::{LinkId, Overload, QueueFull, Shared, Stats};
 use crate::Instant;
 use crate::session::{AckOutcome, AliasUse, Resend};
+use crate::store::RowId;
 use crate::topic::SessionKey;
 
 /// Bytes that may wait in an outbox before messages wait in the session's queue instead.
@@ -37,6 +39,9 @@ pub(super) struct Tables {
     pub(super) stats: Stats,
     /// What is made durable, if anything is.
     pub(super) persist: Option<Box<Persist>>,
+    /// Rows to ask the store for, and the sessions that wait for such, in order.
+    pub(super) fetches: VecDeque<Vec<RowId>>,
+    pub(super) asking: VecDeque<(u32, u32)>,
     spares: Spares,
     template: Template,
     scratch: PropertiesBuf,
@@ -65,6 +70,8 @@ impl Tables {
             much: false,
             stats: Stats::default(),
             persist: None,
+            fetches: VecDeque::new(),
+            asking: VecDeque::new(),
             spares: Spares::default(),
             template: Template::default(),
             scratch: PropertiesBuf::new(),
@@ -162,7 +169,9 @@ impl Tables {
         let in_turn = if qos0 {
             session.queue_qos0 == 0
         } else {
-            session.queue.is_empty() && session.has_room(self.shared.config.queue_bytes_max)
+            session.queue.is_empty()
+                && session.spilled.is_none()
+                && session.has_room(self.shared.config.queue_bytes_max)
         };
         let room = self.links.at(link).is_some_and(|link| link.outbox.len() < OUTBOX_MAX);
         if in_turn && room {
@@ -180,7 +189,8 @@ impl Tables {
         let Some(session) = self.sessions.at(index) else { return false };
         let size = queued.size();
         let full = |session: &Session| {
-            session.queue.len() >= messages_max || session.queue_bytes + size > bytes_max
+            let (messages, bytes) = session.waiting();
+            messages >= messages_max || bytes + size > bytes_max
         };
         let overload = self.shared.totals.backlog.load(Ordering::Relaxed)
             > config.backlog_bytes_max
@@ -216,6 +226,13 @@ impl Tables {
 
     /// Queues a message that is stored, if it has to be.
     pub(super) fn take_up(&mut self, index: u32, queued: Queued) {
+        if !self.spill(index, &queued) {
+            self.push_back(index, queued);
+        }
+    }
+
+    /// Queues a message in memory.
+    pub(super) fn push_back(&mut self, index: u32, queued: Queued) {
         let Some(session) = self.sessions.at_mut(index) else { return };
         let size = queued.size();
         let awaited = session.link.is_some();
@@ -244,13 +261,16 @@ impl Tables {
     /// Drops the first message that waits for a session.
     fn drop_first(&mut self, index: u32) {
         self.stats.publish_dropped += 1;
-        if let Some(queued) = self.dequeue(index) {
-            self.settle(index, None, queued.row);
+        match self.dequeue(index) {
+            Some(queued) => self.settle(index, None, queued.row),
+            None => {
+                self.drop_spilled(index);
+            }
         }
     }
 
     /// A message is owed to a session no more.
-    fn settle(&mut self, index: u32, id: Option<PacketId>, row: Row) {
+    pub(super) fn settle(&mut self, index: u32, id: Option<PacketId>, row: Row) {
         if let Some(persist) = &mut self.persist
             && let Some(session) = self.sessions.at(index)
         {
@@ -268,6 +288,10 @@ impl Tables {
             }
             if self.resend_one(now, link, index) {
                 continue;
+            }
+            let Some(session) = self.sessions.at_mut(index) else { return };
+            if session.spilled.is_some() {
+                self.ask(index);
             }
             let Some(session) = self.sessions.at_mut(index) else { return };
             let Some(first) = session.queue.front() else { return };

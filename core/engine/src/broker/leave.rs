@@ -144,6 +144,7 @@ impl Shard {
         for queued in flows.filter(|queued| queued.terms.qos == QoS::AtLeastOnce) {
             self.reroute(now, &queued.stored, queued.terms.group);
         }
+        self.tables.forget_spilled(&session);
         while let Some(queued) = session.pop() {
             self.tables.forget(queued.size(), false);
             self.reroute(now, &queued.stored, queued.terms.group);

@@ -25,6 +25,7 @@ mod routes;
 mod session;
 mod shard;
 mod shared;
+mod spill;
 mod subscribe;
 mod sys;
 mod table;

@@ -8,7 +8,7 @@ use libmqtt_codec::Reason;
 use super::PeerBatch;
 use super::limits::Guest;
 use crate::Identity;
-use crate::store::Batch;
+use crate::store::{Batch, RowId};
 
 /// Names a shard of one broker: 0, 1, 2, ...
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -70,6 +70,9 @@ pub enum BrokerOutput {
     /// Hand this to the store, and say `handle_persisted` when it is durable. Comes before what
     /// other shards are handed on its account, and only after `persist` was called.
     Persist(Batch),
+    /// Ask the store for these rows, after all that it was handed before, and hand what comes to
+    /// `handle_rows`, in the order of asking.
+    Fetch(Vec<RowId>),
     /// Hand this to the shard named.
     Peer(ShardId, PeerBatch),
 }

@@ -336,6 +336,7 @@ impl Persist {
         if session.expiry_s > 0 || session.was_durable {
             self.empty(session);
         }
+        session.settle_spilled(self);
         session.will = None;
         self.will(session);
         self.gathered().remove_cell(Key::Session(session.sid));

@@ -56,9 +56,8 @@ impl Shard {
     ) {
         let Some(session) = self.tables.sessions.at(index) else { return };
         let config = &self.shared.config;
-        if session.queue.len() >= config.queue_messages_max
-            || session.queue_bytes >= config.queue_bytes_max
-        {
+        let (messages, bytes) = session.waiting();
+        if messages >= config.queue_messages_max || bytes >= config.queue_bytes_max {
             // Without counting what is dropped: a SUBSCRIBE may have millions of filters, each of
             // which matches all there is.
             self.tables.stats.publish_dropped += 1;

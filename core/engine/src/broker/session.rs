@@ -7,6 +7,7 @@ use foldhash::fast::FixedState;
 use hashbrown::HashSet;
 
 use super::parcel::Queued;
+use super::spill::Spilled;
 use crate::session::{Inbound, Outbound};
 use crate::store::RowId;
 use crate::{ClientInfo, Instant, Message, Rights};
@@ -34,6 +35,8 @@ pub(super) struct Session {
     /// Messages that wait for the window, the transport or the client.
     pub(super) queue: VecDeque<Queued>,
     pub(super) queue_bytes: usize,
+    /// What waits behind them and is in the store alone.
+    pub(super) spilled: Option<Box<Spilled>>,
     /// How many in `queue` are QoS 0.
     pub(super) queue_qos0: usize,
     /// Its Topic Filters. They only ever leave one by one or all together, so their order shows
@@ -76,6 +79,7 @@ impl Session {
             inbound: Inbound::default(),
             queue: VecDeque::new(),
             queue_bytes: 0,
+            spilled: None,
             queue_qos0: 0,
             filters: HashSet::with_hasher(FixedState::with_seed(seed)),
             filter_bytes: 0,
@@ -96,7 +100,7 @@ impl Session {
 
     /// Bytes that wait for its client or for its acknowledgements.
     pub(super) fn waiting_bytes(&self) -> usize {
-        self.queue_bytes + self.outbound_bytes
+        self.waiting().1 + self.outbound_bytes
     }
 
     /// Whether a message at QoS 1 or 2 may be sent: the window is open, and not too much of what

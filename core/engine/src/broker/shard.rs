@@ -499,6 +499,9 @@ impl Shard {
         if let Some(batch) = self.tables.persist.as_mut().and_then(|persist| persist.take()) {
             self.outputs.push_back(BrokerOutput::Persist(batch));
         }
+        while let Some(rows) = self.tables.fetches.pop_front() {
+            self.outputs.push_back(BrokerOutput::Fetch(rows));
+        }
         while let Some((to, batch)) = self.peers.poll() {
             self.outputs.push_back(BrokerOutput::Peer(to, batch));
         }

@@ -129,6 +129,8 @@ pub(super) struct Totals {
     pub(super) backlog: AtomicUsize,
     /// The part of it that waits for sessions with a client.
     pub(super) awaited: AtomicUsize,
+    /// The part of the bytes that wait which is in the store alone.
+    pub(super) spilled: AtomicUsize,
 }
 
 impl Shared {
@@ -181,6 +183,12 @@ impl Shared {
         let mut stats = Stats::default();
         self.stats[usize::from(shard)].add_to(&mut stats);
         stats
+    }
+
+    /// Bytes that wait in memory.
+    pub(super) fn resident(&self) -> usize {
+        let spilled = self.totals.spilled.load(Ordering::Relaxed);
+        self.totals.backlog.load(Ordering::Relaxed).saturating_sub(spilled)
     }
 
     /// So many bytes more wait for a session, which has a client or not.

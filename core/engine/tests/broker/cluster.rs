@@ -83,7 +83,7 @@ impl Cluster {
                         self.shards[shard].handle_persisted(self.now, position);
                     }
                     Completion::Failed(_) => self.shards[shard].handle_store_failed(self.now),
-                    Completion::Rows(_) => unreachable!("none were asked for"),
+                    Completion::Rows(rows) => self.shards[shard].handle_rows(self.now, &rows),
                 }
             }
         }
@@ -247,6 +247,7 @@ impl Cluster {
                 self.clients[client].at = Some((to, link));
             }
             BrokerOutput::Persist(batch) => self.stores[shard].submit(batch),
+            BrokerOutput::Fetch(rows) => self.stores[shard].fetch(&rows),
             BrokerOutput::Peer(to, batch) => peers.push_back((ShardId(shard as u16), to, batch)),
         }
     }

@@ -280,3 +280,42 @@ fn while_the_disk_is_full_nothing_is_acknowledged_and_qos0_flows() {
     cluster.poll_stores();
     assert_eq!(cluster.received(late), ["ConnAck"]);
 }
+
+#[test]
+fn a_long_queue_is_on_disk_alone_and_comes_back_in_order() {
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let disk = MemoryDisk::new();
+        let mut cluster = subscribed(&disk, 2, qos);
+        let publisher = cluster.connect(client("p"));
+        // Two sessions: the messages have rows of their own.
+        let payload = |n: usize| format!("{n} {}", "x".repeat(1000));
+        for n in 0..1000 {
+            cluster.publish(publisher, "t", &payload(n), QoS::AtLeastOnce);
+            if n % 100 == 0 {
+                disk.sync();
+                cluster.poll_stores();
+            }
+        }
+        assert_eq!(cluster.stats().queued_messages, 2000);
+        disk.sync();
+        cluster.poll_stores();
+        let mut cluster = crashed(&disk, cluster, 1);
+        assert_eq!(cluster.stats().queued_messages, 2000);
+        for name in ["one", "two"] {
+            let subscriber = cluster.connect(durable(name));
+            let mut got = Vec::new();
+            for _ in 0..100 {
+                disk.sync();
+                cluster.poll_stores();
+                got.extend(
+                    cluster.received(subscriber).into_iter().skip_while(|it| it == "ConnAck"),
+                );
+            }
+            let wanted: Vec<String> = (0..1000).map(|n| format!("t {} 1", payload(n))).collect();
+            assert_eq!(got.len(), 1000);
+            assert!(got == wanted);
+            cluster.cut(subscriber);
+        }
+        assert_eq!(cluster.stats().queued_messages, 0);
+    }
+}

@@ -259,7 +259,7 @@ impl ShardLoop {
                     }
                     self.shard.handle_store_failed(now);
                 }
-                Completion::Rows(_) => {}
+                Completion::Rows(rows) => self.shard.handle_rows(now, &rows),
             }
         }
     }
@@ -431,6 +431,11 @@ impl ShardLoop {
             BrokerOutput::Persist(batch) => {
                 if let Some(store) = &mut self.store {
                     store.submit(batch);
+                }
+            }
+            BrokerOutput::Fetch(rows) => {
+                if let Some(store) = &mut self.store {
+                    store.fetch(&rows);
                 }
             }
             BrokerOutput::Peer(to, batch) => self.bus.send_batch(self.which, to, batch),

@@ -49,14 +49,22 @@ struct Handle {
     ready: AtomicBool,
 }
 
+/// Rows asked for, as they are behind a batch.
+struct Fetch {
+    behind: Position,
+    rows: Vec<RowId>,
+}
+
 #[derive(Default)]
 struct State {
     /// What each handle has submitted, oldest first.
     queues: Vec<VecDeque<Batch>>,
     /// Bytes of that.
     bytes: usize,
+    /// The last batch that each has submitted.
+    submitted: Vec<Position>,
     /// Rows asked for by each handle.
-    fetches: Vec<VecDeque<Vec<RowId>>>,
+    fetches: Vec<VecDeque<Fetch>>,
     done: Vec<Vec<Completion>>,
     /// The thread, before it has been given the file.
     file: Option<File>,
@@ -119,6 +127,7 @@ impl DiskStore {
         let count = wakes.len();
         let state = State {
             queues: (0..count).map(|_| VecDeque::new()).collect(),
+            submitted: vec![Position(0); count],
             fetches: (0..count).map(|_| VecDeque::new()).collect(),
             done: (0..count).map(|_| Vec::new()).collect(),
             file: Some(file),
@@ -157,13 +166,17 @@ impl Store for DiskStore {
     fn submit(&mut self, batch: Batch) {
         let mut state = self.core.state();
         state.bytes += batch.size();
+        state.submitted[self.handle] = batch.position();
         state.queues[self.handle].push_back(batch);
         drop(state);
         self.core.work.notify_one();
     }
 
     fn fetch(&mut self, rows: &[RowId]) {
-        self.core.state().fetches[self.handle].push_back(rows.to_vec());
+        let mut state = self.core.state();
+        let behind = state.submitted[self.handle];
+        state.fetches[self.handle].push_back(Fetch { behind, rows: rows.to_vec() });
+        drop(state);
         self.core.work.notify_one();
     }
 
@@ -217,24 +230,21 @@ impl Writer {
                 // It is somebody else's while it is loaded, which is before anything is submitted.
                 let wanted = state.closing
                     || state.bytes > 0
-                    || state.fetches.iter().any(|rows| !rows.is_empty());
+                    || state.fetches.iter().any(|fetches| !fetches.is_empty());
                 file = state.file.take_if(|_| wanted);
             }
             let closing = state.closing;
             if let Some(file) = &mut file
                 && self.take(&mut state)
             {
-                let fetches: Vec<_> = state.fetches.iter_mut().map(core::mem::take).collect();
+                let mut fetches: Vec<_> = state.fetches.iter_mut().map(core::mem::take).collect();
                 drop(state);
-                let written = self.write(file);
-                if written {
-                    self.answer(file, fetches);
-                } else {
-                    // They come after what is not written.
-                    let mut state = core.state();
-                    for (now, before) in state.fetches.iter_mut().zip(fetches) {
-                        now.extend(before);
-                    }
+                let well = self.write(file) && self.answer(file, &mut fetches);
+                let mut state = core.state();
+                for (now, left) in state.fetches.iter_mut().zip(fetches) {
+                    left.into_iter().rev().for_each(|fetch| now.push_front(fetch));
+                }
+                if !well {
                     if closing {
                         return;
                     }
@@ -283,7 +293,8 @@ impl Writer {
         if state.bytes == 0 {
             self.since = None;
         }
-        fetches || !self.taken.is_empty()
+        let due = |(handle, it): (usize, &VecDeque<Fetch>)| self.is_due(handle, it);
+        !self.taken.is_empty() || state.fetches.iter().enumerate().any(due)
     }
 
     /// Writes what was taken; whether that went well.
@@ -312,16 +323,28 @@ impl Writer {
         }
     }
 
-    fn answer(&self, file: &mut File, fetches: Vec<VecDeque<Vec<RowId>>>) {
-        for (handle, rows) in fetches.into_iter().enumerate() {
-            for rows in rows {
-                let completion = match file.fetch(&rows) {
-                    Ok(found) => Completion::Rows(found),
-                    Err(error) => Completion::Failed(error),
-                };
-                self.tell(handle, completion);
+    /// Whether what a fetch comes behind has been taken.
+    fn is_due(&self, handle: usize, fetches: &VecDeque<Fetch>) -> bool {
+        fetches.front().is_some_and(|fetch| fetch.behind <= self.last[handle])
+    }
+
+    /// Answers what was asked for, as far as what it comes behind is written; whether that went
+    /// well.
+    fn answer(&self, file: &mut File, fetches: &mut [VecDeque<Fetch>]) -> bool {
+        for (handle, waiting) in fetches.iter_mut().enumerate() {
+            while self.is_due(handle, waiting)
+                && let Some(fetch) = waiting.pop_front()
+            {
+                match file.fetch(&fetch.rows) {
+                    Ok(found) => self.tell(handle, Completion::Rows(found)),
+                    Err(_) => {
+                        waiting.push_front(fetch);
+                        return false;
+                    }
+                }
             }
         }
+        true
     }
 
     fn tell(&self, handle: usize, completion: Completion) {

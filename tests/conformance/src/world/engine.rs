@@ -147,7 +147,9 @@ impl Inner {
                 self.links.insert((to, link), number);
                 (self.ends[number].shard, self.ends[number].link) = (to, link);
             }
-            BrokerOutput::Persist(_) => unreachable!("nobody has asked for it"),
+            BrokerOutput::Persist(_) | BrokerOutput::Fetch(_) => {
+                unreachable!("nobody has asked for it")
+            }
             BrokerOutput::Peer(to, batch) => {
                 self.shards[usize::from(to.0)].handle_peer(self.now, ShardId(from as u16), batch);
             }
