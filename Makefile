@@ -5,7 +5,7 @@ CARGO ?= cargo
 PYTHON = target/venv
 NODE = tests/interop/node_modules tests/browser/node_modules
 
-.PHONY: run test check check-deep sim sim-crash bench
+.PHONY: run test check check-deep sim sim-crash kill bench
 
 run: ## a broker on loopback with a page for the browser (PAGE=no: without) that keeps what it has in data
 	$(CARGO) run --release --locked -p libmqtt-runtime --example embedded -- data $(if $(filter no,$(PAGE)),--no-page)
@@ -30,6 +30,10 @@ sim: ## simulated time: SEED=N replays one seed, COUNT=N runs many
 
 sim-crash: ## the same with a broker that stores and loses its power
 	$(CARGO) run --release --locked -p libmqtt-sim -- --crash --seed $(or $(SEED),0) --count $(or $(COUNT),$(if $(SEED),1,5000))
+
+kill: $(PYTHON)/ready ## kill a broker under load ROUNDS=50 times, and count what is lost
+	$(CARGO) build --release --locked -p libmqtt-cli
+	$(PYTHON)/bin/python tests/crash/kill.py $(or $(ROUNDS),50)
 
 bench: ## what the parts cost and, if MQLOAD names a generator, the broker beside mosquitto
 	$(CARGO) run --release --locked -p libmqtt-bench

@@ -17,9 +17,11 @@ import sys
 import tempfile
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from paho.mqtt.client import CallbackAPIVersion, Client, MQTTv5, MQTTv311
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 
@@ -82,26 +84,28 @@ class Publisher:
 
     def __init__(self, name, qos, version, port):
         self.name, self.qos = name, qos
-        self.next, self.acked, self.mids = 0, set(), {}
-        self.lock = threading.Lock()
+        self.next, self.acked, self.waiting = 0, set(), {}
         self.client = client(name, version)
-        self.client.on_publish = self.published
         connect(self.client, port)
 
-    def published(self, _client, _userdata, mid, _reason, _properties):
-        with self.lock:
-            self.acked.add(self.mids.pop(mid))
+    def collect(self):
+        """How many messages wait for their acknowledgement."""
+        for number, info in list(self.waiting.items()):
+            if info.is_published():
+                self.acked.add(number)
+                del self.waiting[number]
+        return len(self.waiting)
 
     def publish(self, until):
         while time.monotonic() < until:
-            with self.lock:
-                if len(self.mids) < AHEAD:
-                    payload = f"{self.name} {self.next}"
-                    info = self.client.publish(f"load/{self.name}", payload, self.qos)
-                    self.mids[info.mid] = self.next
-                    self.next += 1
-                    continue
-            time.sleep(0.002)
+            if self.collect() < AHEAD:
+                payload = f"{self.name} {self.next}"
+                info = self.client.publish(f"load/{self.name}", payload, self.qos)
+                info.rc = MQTTErrorCode.MQTT_ERR_SUCCESS  # paho has queued it, connected or not
+                self.waiting[self.next] = info
+                self.next += 1
+            else:
+                time.sleep(0.002)
 
 
 class Subscriber:
@@ -178,21 +182,19 @@ def run(broker, rounds, rng):
             thread.join()
         if away:
             subscribers[1].resume()
-        wait_for(lambda: not any(p.mids for p in publishers))
+        wait_for(lambda: not any(p.collect() for p in publishers))
         wait_for(lambda: not any(missing(publishers, s) for s in subscribers))
     for made in [*publishers, *subscribers]:
         made.client.disconnect()
         made.client.loop_stop()
 
     acked = sum(len(p.acked) for p in publishers)
-    unanswered = sum(len(p.mids) for p in publishers)
+    unanswered = sum(p.collect() for p in publishers)
     lost = sum(len(missing(publishers, s)) for s in subscribers)
     exact = {p.name for p in publishers if p.qos == 2}
     twice = sum(n > 1 for s in subscribers for (name, _), n in s.count.items() if name in exact)
     again = sum(n > 1 for s in subscribers for (name, _), n in s.count.items() if name not in exact)
-    wrong = sum(
-        a > b for s in subscribers for got in s.got.values() for a, b in zip(got, got[1:])
-    )
+    wrong = sum(a > b for s in subscribers for got in s.got.values() for a, b in pairwise(got))
     print(f"rounds                      {rounds}")
     print(f"messages acknowledged       {acked}, each for 2 subscribers")
     print(f"never acknowledged          {unanswered}")
@@ -207,7 +209,10 @@ def run(broker, rounds, rng):
 def missing(publishers, subscriber):
     """What was acknowledged and has not come."""
     return {
-        (p.name, n) for p in publishers for n in list(p.acked) if (p.name, n) not in subscriber.count
+        (p.name, n)
+        for p in publishers
+        for n in list(p.acked)
+        if (p.name, n) not in subscriber.count
     }
 
 
