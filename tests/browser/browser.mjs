@@ -19,6 +19,11 @@ export async function cleanUp() {
   for (const step of undo.splice(0).reverse()) await step();
 }
 
+/** Has this done after the test, also if it fails. */
+export function afterTest(step) {
+  undo.push(step);
+}
+
 /** A folder that goes after the test. */
 export function folder() {
   const path = mkdtempSync(join(tmpdir(), "libmqtt-browser-"));

@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, test } from "node:test";
 import mqtt from "mqtt";
-import { browse, cleanUp, makeRun, ROOT } from "./browser.mjs";
+import { afterTest, browse, cleanUp, makeRun, ROOT } from "./browser.mjs";
 
 const PICTURES = join(ROOT, "target/test-logs");
 
@@ -15,15 +15,19 @@ afterEach(cleanUp);
 const row = (page, topic, value) =>
   page.locator(`[data-topic="${topic}"]`, { has: page.locator(".value", { hasText: value }) });
 
-/** What a figure shows, once it is so. */
+/** Waits until a figure shows this number. */
 const figure = (page, id, wanted) =>
   page.waitForFunction(
-    ([selector, source]) => {
-      const value = Number.parseFloat(document.querySelector(selector).textContent);
-      return new Function("value", `return ${source}`)(value);
-    },
+    ([selector, number]) => Number.parseFloat(document.querySelector(selector).textContent) === number,
     [`#figure-${id} b`, wanted],
   );
+
+/** A client beside the page, until the test ends. */
+async function client(port) {
+  const made = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`);
+  afterTest(() => made.endAsync(true));
+  return made;
+}
 
 test("a message is published, arrives, and is counted", async () => {
   const { port, page: url } = await makeRun();
@@ -34,7 +38,7 @@ test("a message is published, arrives, and is counted", async () => {
   await row(page, "hello/broker", "is here").waitFor();
 
   // From the page to the page, in each QoS, and to a client beside it.
-  const beside = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`);
+  const beside = await client(port);
   await beside.subscribeAsync("hello/#", { qos: 2 });
   const heard = new Map();
   beside.on("message", (topic, payload) => heard.set(topic, String(payload)));
@@ -66,8 +70,8 @@ test("a message is published, arrives, and is counted", async () => {
   assert.ok(await page.locator("#topic-chart").isVisible());
 
   // The figures of $SYS, of which the broker tells each second.
-  await figure(page, "clients", "value === 2");
-  await figure(page, "subscriptions", "value === 3");
+  await figure(page, "clients", 2);
+  await figure(page, "subscriptions", 3);
   await page.waitForFunction(() => document.querySelector("#shards").rows.length > 0);
   assert.match(await page.locator("#about").textContent(), /^libmqtt \d+\.\d+\.\d+ · up \d+ /);
 
@@ -76,7 +80,7 @@ test("a message is published, arrives, and is counted", async () => {
   await page.click("#subscribe > button");
   await page.locator("#filters li", { hasText: "other/+" }).waitFor();
   await page.click('[aria-label="Unsubscribe #"]');
-  await figure(page, "subscriptions", "value === 3");
+  await figure(page, "subscriptions", 3);
   await beside.publishAsync("room/after", "unheard", { qos: 1 });
   await beside.publishAsync("other/heard", "yes", { qos: 1 });
   await row(page, "other/heard", "yes").waitFor();
@@ -92,7 +96,6 @@ test("a message is published, arrives, and is counted", async () => {
 
   mkdirSync(PICTURES, { recursive: true });
   await page.screenshot({ path: join(PICTURES, "page.png"), fullPage: true });
-  await beside.endAsync();
   assert.deepEqual(page.failures, []);
 });
 
@@ -100,7 +103,7 @@ test("topics that are markup are shown as they are", async () => {
   const { port, page: url } = await makeRun();
   const page = await browse(url);
   await page.locator("#status[data-state=open]").waitFor();
-  const beside = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`);
+  const beside = await client(port);
   const bad = "<img src=x onerror=alert(1)>";
   await beside.publishAsync(`bad/${bad}`, bad, { qos: 1 });
   await beside.publishAsync("bad/binary", Buffer.from([0xff, 0, 0x80]), { qos: 1 });
@@ -108,7 +111,6 @@ test("topics that are markup are shown as they are", async () => {
   await page.locator(".node .name", { hasText: bad }).click();
   assert.equal(await page.locator("#topic-value").textContent(), bad);
   assert.equal(await page.locator("img").count(), 0);
-  await beside.endAsync();
   assert.deepEqual(page.failures, []);
 });
 
