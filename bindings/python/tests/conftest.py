@@ -29,9 +29,10 @@ def until(condition: Callable[[], bool], what: str = "") -> None:
 
 
 def program(text: str, *args: str) -> subprocess.Popen[str]:
-    """Start a Python program."""
+    """Start a Python program, which Ctrl-C ends even where the tests run in the background."""
+    heard = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
     return subprocess.Popen(
-        [sys.executable, "-X", "faulthandler", "-c", text, *args],
+        [sys.executable, "-X", "faulthandler", "-c", heard + text, *args],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
