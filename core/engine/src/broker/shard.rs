@@ -532,6 +532,11 @@ impl Shard {
         self.tables.much
     }
 
+    /// Getter: packets received since it began.
+    pub fn packets_received(&self) -> u64 {
+        self.tables.stats.packets_received
+    }
+
     /// Whether a link's client was let in. Until then, who reads from it in large pieces has large
     /// pieces kept for whom nobody knows.
     pub fn is_let_in(&self, link: LinkId) -> bool {

@@ -119,6 +119,11 @@ impl Bus {
         &self.lane(shard).inbox
     }
 
+    /// Whether there is more than one shard.
+    pub(super) fn has_several(&self) -> bool {
+        self.lanes.len() > 1
+    }
+
     /// Leaves something for a shard. What is for a shard that has ended is dropped.
     pub(super) fn send(&self, shard: ShardId, note: Note) {
         if let Err(note) = self.lane(shard).inbox.push(note) {

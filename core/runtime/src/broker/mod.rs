@@ -3,7 +3,7 @@
 mod accept;
 mod bus;
 mod facts;
-mod giving_way;
+mod gather;
 mod links;
 mod local;
 #[cfg(all(test, loom))]

@@ -1,15 +1,16 @@
 //! The loop of one shard's thread.
 //!
-//! A turn: let others run, if turns are close; take the inbox; wait; note which sockets are ready;
-//! accept; read each ready link once, up to so many bytes in all; then, until the shard has nothing
-//! left, do what it says and write each link that has something, all that gathered for it in one
-//! call. A link that has more to read is read again in the next turn, after the others. When much
-//! has gathered for a link, it is written in between.
+//! A turn: let more gather, if that pays; take the inbox; wait; note which sockets are ready;
+//! accept; read each ready link once, up to so many bytes in all; exchange messages with the other
+//! shards; then, until the shard has nothing left, do what it says and write each link that has
+//! something, all that gathered for it in one call. A link that has more to read is read again in
+//! the next turn, after the others. When much has gathered for a link, it is written in between.
 
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
+use std::thread;
 
 use libmqtt_engine::Instant;
 use libmqtt_engine::broker::{BrokerOutput, Closed, LinkId, LinkInfo, Moved, Shard, ShardId};
@@ -20,7 +21,7 @@ use libmqtt_net::{Link, Poll};
 use super::accept::Doors;
 use super::bus::{Bus, Note};
 use super::facts::{Place, info};
-use super::giving_way::GivingWay;
+use super::gather::Gather;
 use super::links::{Links, Port};
 use super::local::Locals;
 use crate::log::Level;
@@ -73,7 +74,7 @@ pub(super) struct ShardLoop {
     /// Links that have had their share of this turn.
     write_later: Vec<LinkId>,
     notes: Vec<Note>,
-    giving_way: GivingWay,
+    gather: Gather,
     phase: Phase,
     /// The store has said that it fails.
     store_fails: bool,
@@ -104,7 +105,7 @@ impl ShardLoop {
             to_write: Vec::new(),
             write_later: Vec::new(),
             notes: Vec::new(),
-            giving_way: GivingWay::new(now),
+            gather: Gather::new(now),
             phase: Phase::Running,
             store_fails: false,
         }
@@ -123,8 +124,8 @@ impl ShardLoop {
         let busy = !self.write_later.is_empty()
             || (reads
                 && (!self.to_read.is_empty() || self.doors.any_ready() || self.locals.any_ready()));
-        if !busy {
-            self.giving_way.give_way();
+        if !busy && let Some(pause) = self.gather.pause() {
+            thread::sleep(pause);
         }
         let mut notes = core::mem::take(&mut self.notes);
         let bus = self.bus.clone();
@@ -134,7 +135,6 @@ impl ShardLoop {
         self.poll.wait(timeout)?;
         bus.inbox(self.which).awake();
         let now = bus.clock.now();
-        self.giving_way.turn(now);
         self.note_ready();
         for note in notes.drain(..) {
             self.take_note(now, note);
@@ -144,14 +144,32 @@ impl ShardLoop {
             self.accept(now);
             self.read(now);
         }
+        if self.bus.has_several() {
+            self.exchange(now);
+        }
         if self.shard.poll_timeout().is_some_and(|due| due <= now) {
             self.shard.handle_timeout(now);
         }
         self.to_write.append(&mut self.write_later);
         self.settle(now);
         self.serve_locals(now);
+        self.gather.turn(now, self.shard.packets_received());
         self.advance_phase(now);
         Ok(())
+    }
+
+    /// Hands over what this turn's reads have for other shards, and takes what they have: what is
+    /// written to a link has both.
+    fn exchange(&mut self, now: Instant) {
+        while let Some(output) = self.shard.poll_output() {
+            self.carry_out(now, output);
+        }
+        let mut notes = core::mem::take(&mut self.notes);
+        self.bus.inbox(self.which).take(&mut notes, false);
+        for note in notes.drain(..) {
+            self.take_note(now, note);
+        }
+        self.notes = notes;
     }
 
     /// Whether links are read and accepted now.
