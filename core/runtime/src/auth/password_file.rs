@@ -82,7 +82,8 @@ impl PasswordFile {
         let mut file = PasswordFile::new();
         for (number, line) in text.lines().enumerate().map(|(at, line)| (at + 1, line)) {
             if line.trim().is_empty() || line.starts_with('#') {
-                file.lines.push(Line::Other(line.into()));
+                // An end of line of another system is not kept: it gets one of its own.
+                file.lines.push(Line::Other(line.trim_end_matches('\r').into()));
                 continue;
             }
             let (name, password) =
@@ -223,6 +224,12 @@ u3:$6$8hV8YTV0qnJ7HNfk$oN8dCez5JUxsyU9AwDbuH/06U9FNAtwKrpQt4jr+t9hqPlUH7H4GDmXIj
         let starts: Vec<&str> = text.lines().map(|line| &line[..line.len().min(5)]).collect();
         assert_eq!(starts, ["# who", "u1:$7", "", "u3:$6", "u4:$7"]);
         assert!(PasswordFile::parse(&text).unwrap().verify("u4", b"new"));
+    }
+
+    #[test]
+    fn ends_of_lines_become_one_kind() {
+        let text = "# a\r\n\r\n# b\r\r\n# c\r";
+        assert_eq!(PasswordFile::parse(text).unwrap().to_string(), "# a\n\n# b\n# c\n");
     }
 
     #[test]
