@@ -1,6 +1,6 @@
 //! What clients and the programs behind them must see.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use libmqtt_codec::{AckKind, Packet, PacketId, QoS, Version};
 
@@ -12,8 +12,8 @@ use crate::obs::{ActorId, ConnId, Outcome, key_of};
 #[derive(Debug, Default)]
 pub(crate) struct Program {
     flows: Flows,
-    /// QoS 2 identifiers between PUBLISH and PUBREL.
-    taking: BTreeSet<PacketId>,
+    /// QoS 2 identifiers between PUBLISH and PUBREL, and in which Session of the broker each came.
+    taking: BTreeMap<PacketId, Option<usize>>,
     /// Publishes without a result, by token.
     waiting: BTreeMap<u64, (u64, QoS)>,
     clean: bool,
@@ -67,8 +67,20 @@ impl Checker<'_> {
             }
             Packet::Publish(publish) => {
                 let id = publish.packet_id.filter(|_| publish.qos == QoS::ExactlyOnce);
-                if id.is_some_and(|id| program.taking.contains(&id)) {
-                    return; // a repeat, which the program must not see
+                if let Some(taken_in) = id.and_then(|id| program.taking.get(&id)) {
+                    // A repeat, which the program must not see. Or not: the session of the client
+                    // had ended, the CONNACK that said so was lost, and the next one resumed the
+                    // session that came after. The client cannot know, and has to take this one
+                    // for a repeat. v5 [MQTT-4.3.3-10] v311 [MQTT-4.3.3-2]
+                    let mistaken = *taken_in != link.session && !publish.dup;
+                    if mistaken
+                        && let (Some(session), Some(key)) = (link.session, key_of(publish.payload))
+                    {
+                        let mistaken = &mut self.sessions[session].mistaken;
+                        *mistaken.entry((key, publish.qos as u8)).or_default() += 1;
+                        self.count("messages taken for those of a session that had ended");
+                    }
+                    return;
                 }
                 if let Some(key) = key_of(publish.payload) {
                     link.to_receive.push_back((key, publish.qos, id));
@@ -108,9 +120,10 @@ impl Checker<'_> {
 
     pub(super) fn program_received(&mut self, conn: ConnId, key: u64, qos: QoS) {
         let link = self.links.get_mut(&conn).expect("dialled before");
+        let session = link.session;
         let next = link.to_receive.pop_front();
         if let Some((.., Some(id))) = next {
-            self.programs.entry(link.actor).or_default().taking.insert(id);
+            self.programs.entry(link.actor).or_default().taking.insert(id, session);
         }
         if next.is_none_or(|(k, q, _)| (k, q) != (key, qos)) {
             self.violation(format!(
@@ -141,7 +154,8 @@ impl Checker<'_> {
         for s in self.sessions.iter().filter(|s| !s.ended) {
             for (&(key, qos), &finished) in &s.finished {
                 let received = s.received.get(&(key, qos)).copied().unwrap_or(0);
-                if received < finished {
+                let mistaken = s.mistaken.get(&(key, qos)).copied().unwrap_or(0);
+                if received + mistaken < finished {
                     found.push(format!(
                         "program: {} acknowledged {key:x} at QoS {qos} {finished} times, was \
                          handed it {received} times",

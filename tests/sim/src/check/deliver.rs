@@ -4,6 +4,7 @@ use libmqtt_codec::{Ack, AckKind, Publish, QoS, Reason};
 use libmqtt_oracles::naive;
 
 use super::Checker;
+use super::settle::lasts;
 use crate::obs::{ConnId, SEC, Time, key_of};
 
 /// A message as it reached the broker.
@@ -27,7 +28,7 @@ pub(crate) struct Origin {
 pub(crate) struct Instance {
     pub(crate) origin: Origin,
     /// The obligations it made: session, place.
-    targets: Vec<(usize, usize)>,
+    pub(super) targets: Vec<(usize, usize)>,
 }
 
 /// One copy that a session may get.
@@ -45,7 +46,8 @@ pub(crate) struct Obligation {
     pub(crate) stored: bool,
     pub(crate) must: bool,
     pub(crate) since: Time,
-    pub(crate) sent: bool,
+    /// When its copy left.
+    pub(crate) sent: Option<Time>,
     /// Details are not decided by the specification.
     pub(crate) loose: bool,
 }
@@ -147,7 +149,7 @@ impl Checker<'_> {
             stored: false,
             must: must && waits && !in_doubt && !loose,
             since: origin.at,
-            sent: false,
+            sent: None,
             loose,
         };
         self.owe(session, owed);
@@ -168,7 +170,7 @@ impl Checker<'_> {
             // A full queue refuses all of them and counts one.
             must: must && !self.plan.tight,
             since: self.now,
-            sent: false,
+            sent: None,
             loose: false,
         };
         self.owe(session, owed);
@@ -215,7 +217,7 @@ impl Checker<'_> {
         self.owe_again(session, key);
         let places = self.sessions[session].owed_by_key.get(&key).cloned().unwrap_or_default();
         let fits = |owed: &Obligation| {
-            !owed.sent
+            owed.sent.is_none()
                 && self.instances[owed.instance].origin.topic == topic
                 && (owed.loose
                     || owed.qos == publish.qos && owed.ids == ids && owed.retain == publish.retain)
@@ -234,7 +236,7 @@ impl Checker<'_> {
         };
         match fitting.min_by_key(rank) {
             Some(place) => {
-                s.owed[place].sent = true;
+                s.owed[place].sent = Some(self.now);
                 let unique = key != 0 && places.len() == 1;
                 self.sent_as_owed(conn, session, place, publish, unique);
             }
@@ -242,7 +244,7 @@ impl Checker<'_> {
                 let owed: Vec<_> = places.iter().map(|&place| &s.owed[place]).collect();
                 let why = if owed.is_empty() {
                     "nothing in its subscriptions asks for it"
-                } else if owed.iter().all(|owed| owed.sent) {
+                } else if owed.iter().all(|owed| owed.sent.is_some()) {
                     "it was sent before"
                 } else {
                     "not with these marks"
@@ -367,7 +369,7 @@ impl Checker<'_> {
             self.count("refusals");
             self.doubt(instance);
             for (session, place) in targets {
-                if self.sessions[session].owed[place].sent {
+                if self.sessions[session].owed[place].sent.is_some() {
                     self.violation(format!("refused: {key:x} was delivered all the same"));
                 }
             }
@@ -404,11 +406,12 @@ impl Checker<'_> {
     }
 
     pub(super) fn end_deliveries(&mut self, dropped: u64) {
+        self.settle();
         let mut missing = Vec::new();
         for s in &self.sessions {
-            for owed in s.owed.iter().filter(|owed| owed.must && !owed.sent) {
+            for owed in s.owed.iter().filter(|owed| owed.must && owed.sent.is_none()) {
                 let origin = &self.instances[owed.instance].origin;
-                if origin.expiry.is_none_or(|expiry| expiry >= 1000) {
+                if lasts(origin) {
                     missing.push(format!(
                         "missing: {}: {:x} to {} from {}, taken at {} ms: {owed:?}",
                         s.client_id,
@@ -422,7 +425,7 @@ impl Checker<'_> {
         }
         for group in self.groups.iter().filter(|group| group.must && group.taken.is_none()) {
             let origin = &self.instances[group.instance].origin;
-            if origin.expiry.is_none_or(|expiry| expiry >= 1000) {
+            if lasts(origin) {
                 let members: Vec<_> =
                     group.members.iter().map(|&s| self.sessions[s].client_id.as_str()).collect();
                 missing.push(format!(

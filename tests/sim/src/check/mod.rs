@@ -29,6 +29,7 @@ mod flow;
 mod ledger;
 mod retained;
 mod session;
+mod settle;
 mod shared;
 mod states;
 mod subscribe;

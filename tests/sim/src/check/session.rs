@@ -71,6 +71,8 @@ pub(crate) struct Session {
     pub(crate) started: BTreeMap<(u64, u8), usize>,
     pub(crate) finished: BTreeMap<(u64, u8), usize>,
     pub(crate) received: BTreeMap<(u64, u8), usize>,
+    /// What the client has taken for repeats of messages of an earlier Session, per key and QoS.
+    pub(crate) mistaken: BTreeMap<(u64, u8), usize>,
     pub(crate) connections: usize,
 }
 
@@ -428,6 +430,7 @@ impl Session {
             started: BTreeMap::new(),
             finished: BTreeMap::new(),
             received: BTreeMap::new(),
+            mistaken: BTreeMap::new(),
             connections: 0,
         }
     }

@@ -77,7 +77,7 @@ impl Checker<'_> {
                 stored: false,
                 must: false,
                 since: origin.at,
-                sent: false,
+                sent: None,
                 loose: false,
             };
             self.owe(session, owed);
@@ -112,13 +112,13 @@ impl Checker<'_> {
                     stored: false,
                     must: false,
                     since: origin.at,
-                    sent: false,
+                    sent: None,
                     loose: false,
                 })
                 .filter(|new| {
                     !s.owed.iter().any(|owed| {
                         owed.group == Some(group)
-                            && !owed.sent
+                            && owed.sent.is_none()
                             && (owed.qos, &owed.ids, owed.retain) == (new.qos, &new.ids, new.retain)
                     })
                 })
@@ -134,18 +134,21 @@ impl Checker<'_> {
     /// then the group of `place` is free.
     pub(super) fn exchange(&mut self, group: usize, holder: usize) -> bool {
         let s = &self.sessions[holder];
-        let Some(held) = s.owed.iter().find(|owed| owed.group == Some(group) && owed.sent) else {
+        let Some(held) =
+            s.owed.iter().find(|owed| owed.group == Some(group) && owed.sent.is_some())
+        else {
             return false;
         };
         let key = self.instances[held.instance].origin.key;
         let other = s.owed_by_key[&key].iter().copied().find(|&place| {
             let owed = &s.owed[place];
             let free = owed.group.is_some_and(|group| self.groups[group].taken.is_none());
-            !owed.sent && free && (owed.qos, &owed.ids) == (held.qos, &held.ids)
+            owed.sent.is_none() && free && (owed.qos, &owed.ids) == (held.qos, &held.ids)
         });
         let Some(place) = other else { return false };
+        let now = self.now;
         let owed = &mut self.sessions[holder].owed[place];
-        owed.sent = true;
+        owed.sent = Some(now);
         self.groups[owed.group.expect("just seen")].taken = Some(holder);
         true
     }

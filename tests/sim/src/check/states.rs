@@ -116,7 +116,7 @@ fn state(session: &Session, held: bool) -> State {
         released,
         taking: !session.taking.is_empty(),
         // The latest tell: older ones go first.
-        waiting: session.owed.iter().rev().take(32).any(|owed| owed.must && !owed.sent),
+        waiting: session.owed.iter().rev().take(32).any(|owed| owed.must && owed.sent.is_none()),
         subscribed: !session.subs.is_empty(),
         shares: session.subs.keys().any(|filter| filter.starts_with("$share/")),
     }
