@@ -45,8 +45,8 @@ pub enum What {
     ToClient { conn: ConnId, packet: Vec<u8> },
     /// The broker was told that the link has closed.
     BrokerTold { conn: ConnId },
-    /// The broker closed the link.
-    BrokerClosed { conn: ConnId, reason: Reason },
+    /// The broker closed the link, and whether the transport had taken all that it had to say.
+    BrokerClosed { conn: ConnId, reason: Reason, flushed: bool },
     /// The client has seen the link close, or closed it.
     ClientGone { conn: ConnId },
     /// A program asked its client to publish.

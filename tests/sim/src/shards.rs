@@ -22,11 +22,11 @@ impl World<'_> {
                 BrokerOutput::Writable(link) => writable.extend(self.conn_of(shard, link)),
                 BrokerOutput::Close(link, reason) => {
                     let Some(conn) = self.conn_of(shard, link) else { continue };
-                    self.flush_once(shard, link, conn);
+                    let flushed = self.flush_once(shard, link, conn);
                     self.hosts[shard].links.remove(&link);
                     self.conns[conn].home = Home::Closed;
                     self.conns[conn].down.ended = true;
-                    self.note(What::BrokerClosed { conn, reason });
+                    self.note(What::BrokerClosed { conn, reason, flushed });
                     self.read_later(conn, Way::Down, 0);
                 }
                 BrokerOutput::Pause(link, paused) => {
@@ -169,13 +169,13 @@ impl World<'_> {
         }
     }
 
-    /// Writes what goes at once on a link that is about to close.
-    fn flush_once(&mut self, shard: usize, link: LinkId, conn: ConnId) {
+    /// Writes what goes at once on a link that is about to close; whether that was all.
+    fn flush_once(&mut self, shard: usize, link: LinkId, conn: ConnId) -> bool {
         loop {
             let bytes = self.hosts[shard].shard.outgoing(link).pieces.concat();
             let take = bytes.len().min(self.conns[conn].down.room());
             if take == 0 {
-                return;
+                return bytes.is_empty();
             }
             self.emit(conn, &bytes[..take]);
             let now = self.time();

@@ -116,7 +116,10 @@ fn a_connection_that_the_broker_drops_without_cause_is_seen() {
         What::FromBroker { conn, ref packet } if packet[0] >> 4 == 3 => {
             let mut damaged = trace[..=at].to_vec();
             let reason = libmqtt_codec::Reason::UnspecifiedError;
-            damaged.push(Obs { at: trace[at].at, what: What::BrokerClosed { conn, reason } });
+            damaged.push(Obs {
+                at: trace[at].at,
+                what: What::BrokerClosed { conn, reason, flushed: true },
+            });
             Some(damaged)
         }
         _ => None,

@@ -182,7 +182,9 @@ impl<'p> Checker<'p> {
             What::Answered { conn, packet } => self.answered(*conn, packet),
             What::FromBroker { conn, packet } => self.broker_sends(*conn, packet),
             What::BrokerTold { conn } => self.broker_told(*conn),
-            What::BrokerClosed { conn, reason } => self.broker_closed(*conn, *reason),
+            What::BrokerClosed { conn, reason, flushed } => {
+                self.broker_closed(*conn, *reason, *flushed);
+            }
             What::ClientGone { conn } => self.client_gone(*conn),
             What::Published { actor, token, key, qos } => {
                 self.program_published(*actor, *token, *key, *qos);
@@ -288,6 +290,7 @@ impl<'p> Checker<'p> {
             Packet::Ack(ack) => self.send_ack(conn, ack),
             Packet::SubAck(suback) => self.send_suback(conn, suback),
             Packet::UnsubAck(unsuback) => self.send_unsuback(conn, unsuback),
+            Packet::Disconnect(disconnect) => self.send_disconnect(conn, disconnect),
             _ => {}
         }
     }

@@ -27,6 +27,8 @@ pub(crate) struct Link {
     pub(crate) gone: bool,
     /// Why the broker may close it.
     pub(crate) may_close: Option<Reason>,
+    /// The Reason Code of the broker's DISCONNECT.
+    pub(crate) farewell: Option<Reason>,
     pub(crate) client_gone: bool,
     pub(crate) session: Option<usize>,
     pub(crate) answered_at: Time,
@@ -55,6 +57,8 @@ pub(crate) struct Session {
     pub(crate) expiry: u32,
     /// When it ends, unless its client returns.
     pub(crate) deadline: Option<Time>,
+    /// When it was connected last; now while it is.
+    pub(crate) left: Time,
     pub(crate) will: Option<(Time, Will)>,
     /// QoS 2 identifiers between PUBLISH and PUBREL: key, instance, and whether accepted.
     pub(crate) taking: BTreeMap<PacketId, (u64, usize)>,
@@ -86,6 +90,7 @@ impl Checker<'_> {
             answered: false,
             gone: false,
             may_close: None,
+            farewell: None,
             client_gone: false,
             session: None,
             answered_at: 0,
@@ -266,7 +271,30 @@ impl Checker<'_> {
         }
     }
 
-    pub(super) fn broker_closed(&mut self, conn: ConnId, reason: Reason) {
+    pub(super) fn send_disconnect(&mut self, conn: ConnId, disconnect: &Disconnect<'_>) {
+        let link = self.links.get_mut(&conn).expect("dialled before");
+        link.farewell = Some(disconnect.reason);
+    }
+
+    /// What the broker must have told a client before it closes the link.
+    fn check_farewell(&mut self, conn: ConnId, reason: Reason, flushed: bool) {
+        let link = &self.links[&conn];
+        let farewell = link.farewell;
+        let taken_over = link.may_close == Some(Reason::SessionTakenOver);
+        let says = link.session.is_some_and(|s| self.sessions[s].version == Version::V5);
+        if farewell.is_some_and(|farewell| farewell != reason) {
+            self.violation(format!("farewell: conn {conn} closed: {reason}, told {farewell:?}"));
+        } else if taken_over && says && flushed {
+            self.count("clients told of a takeover");
+            if farewell.is_none() {
+                // v5 [MQTT-3.1.4-3]
+                self.violation(format!("farewell: conn {conn} was not told of the takeover"));
+            }
+        }
+    }
+
+    pub(super) fn broker_closed(&mut self, conn: ConnId, reason: Reason, flushed: bool) {
+        self.check_farewell(conn, reason, flushed);
         let link = self.links.get_mut(&conn).expect("dialled before");
         let allowed = match link.may_close {
             Some(_) => true,
@@ -301,6 +329,7 @@ impl Checker<'_> {
         let now = self.now;
         let s = &mut self.sessions[session];
         s.online = None;
+        s.left = now;
         for owed in &mut s.owed {
             if owed.qos == QoS::AtMostOnce {
                 owed.must = false;
@@ -321,6 +350,7 @@ impl Checker<'_> {
 
     /// The session is over, and with it all that it was owed.
     pub(super) fn end_session(&mut self, session: usize) {
+        let passed_on = self.passed_on(session);
         let s = &mut self.sessions[session];
         s.ended = true;
         s.deadline = None;
@@ -335,6 +365,12 @@ impl Checker<'_> {
         }
         for group in &mut self.groups {
             group.member_left(session);
+        }
+        for (group, heirs) in passed_on {
+            self.count("shared messages that must be passed on");
+            let group = &mut self.groups[group];
+            group.must = true;
+            group.members.extend(heirs);
         }
         if let Some((_, will)) = will {
             self.fire(session, &will, self.now); // v5 [MQTT-3.1.2-8]
@@ -419,6 +455,7 @@ impl Session {
             shared: Vec::new(),
             expiry: 0,
             deadline: None,
+            left: 0,
             will: None,
             taking: BTreeMap::new(),
             acking: VecDeque::new(),

@@ -88,6 +88,59 @@ impl Checker<'_> {
         self.groups.push(Group { instance, members, must, qos_min, taken: None, filter, open });
     }
 
+    /// What a session that ends now, at a moment that is certain, leaves behind for others: the
+    /// groups, and who is in them. Queued messages must be passed on, and those at QoS 1 that it
+    /// has not acknowledged; at QoS 2 what it was sent must not. MQTT 5.0 §4.8.2.
+    pub(super) fn passed_on(&self, session: usize) -> Vec<(usize, Vec<usize>)> {
+        let s = &self.sessions[session];
+        if self.plan.tight || s.shared.is_empty() {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        for (at, group) in self.groups.iter().enumerate() {
+            if !group.must || !group.members.contains(&session) {
+                continue;
+            }
+            let origin = &self.instances[group.instance].origin;
+            // Of a message that was taken twice nobody can tell which one it is.
+            let alike = self.groups_by_key[&origin.key].iter();
+            let unique = alike.filter(|&&other| self.groups[other].filter == group.filter).count();
+            let own = s.owed.iter().filter(|owed| owed.group == Some(at)).collect::<Vec<_>>();
+            let (1, &[own]) = (unique, &own[..]) else { continue };
+            let left_behind = match group.taken {
+                None => own.qos == QoS::AtLeastOnce || (s.online.is_none() && s.left <= origin.at),
+                Some(taker) if taker == session => {
+                    // Every copy of it that the session was sent is open, this one too.
+                    let places = &s.owed_by_key[&origin.key];
+                    let sent = places.iter().filter(|&&place| {
+                        s.owed[place].sent.is_some() && s.owed[place].qos > QoS::AtMostOnce
+                    });
+                    let open = s.flows.open().filter(|&key| key == origin.key);
+                    own.qos == QoS::AtLeastOnce && open.count() == sent.count()
+                }
+                Some(_) => false,
+            };
+            let heirs: Vec<usize> = self
+                .living
+                .values()
+                .copied()
+                .filter(|&heir| {
+                    heir != session && self.sessions[heir].subs.contains_key(&group.filter)
+                })
+                .collect();
+            let can_take = |&heir: &usize| {
+                let heir_s = &self.sessions[heir];
+                heir_s.subs[&group.filter].options.qos.min(origin.qos) > QoS::AtMostOnce
+                    && heir_s.deadline.is_none_or(|at| at > self.now)
+                    && !self.too_large(heir, origin)
+            };
+            if left_behind && !heirs.is_empty() && heirs.iter().all(can_take) {
+                found.push((at, heirs));
+            }
+        }
+        found
+    }
+
     /// Notes that this session may get what another member of its groups has left behind, under
     /// any subscription that it had: the message may have waited since.
     pub(super) fn owe_again(&mut self, session: usize, key: u64) {

@@ -64,7 +64,7 @@ impl Checker<'_> {
                 owed.must &= !owed.filters.is_empty();
             }
             if naive::split_share(filter).0.is_some() {
-                for group in &mut self.groups {
+                for group in self.groups.iter_mut().filter(|group| group.filter == filter) {
                     group.member_left(session);
                 }
             }
