@@ -1,10 +1,10 @@
 //! CONNACK: what a client is told that comes in, or does not. MQTT 5.0 §3.2.
 
 use libmqtt_codec::{
-    ConnAck, Connect, DecodeError, Frame, Packet, Properties, PropertiesBuf, Property, QoS, Reason,
-    Version,
+    ConnAck, Connect, DecodeError, Frame, Packet, PropertiesBuf, Property, QoS, Reason, Version,
 };
 
+use super::explain::reason_string;
 use super::shard::Next;
 use super::{LinkId, Shard};
 use crate::ClientInfo;
@@ -79,21 +79,12 @@ impl Shard {
     /// Answers a CONNECT with a failure and closes.
     /// v5 [MQTT-3.2.2-6] [MQTT-3.2.2-7] v311 [MQTT-3.2.2-4] [MQTT-3.2.2-5]
     pub(super) fn refuse_connect(&mut self, link: LinkId, reason: Reason, text: &str) -> Next {
-        let mut properties = PropertiesBuf::new();
-        let told =
-            if text.is_empty() { Ok(()) } else { properties.push(Property::ReasonString(text)) };
-        debug_assert!(told.is_ok());
-        let Some(found) = self.tables.links.get(link.index, link.generation) else {
+        if self.tables.links.get(link.index, link.generation).is_none() {
             return Next::Stop;
-        };
-        let connack =
-            |properties| Packet::ConnAck(ConnAck { session_present: false, reason, properties });
-        let full = connack(properties.view());
-        // v5 [MQTT-3.2.2-19]
-        let fits =
-            full.encoded_len(found.version).is_ok_and(|len| len <= found.packet_max as usize);
-        let packet = if fits { full } else { connack(Properties::EMPTY) };
-        self.tables.write_packet(link.index, &packet);
+        }
+        let told = reason_string(text);
+        let connack = ConnAck { session_present: false, reason, properties: told.view() };
+        self.tables.write_packet(link.index, &Packet::ConnAck(connack));
         self.drop_link(link, reason);
         Next::Stop
     }

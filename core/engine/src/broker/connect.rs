@@ -132,7 +132,7 @@ impl Shard {
             if will.retain && !config.retain_available {
                 return Err((Reason::RetainNotSupported, "")); // v5 [MQTT-3.2.2-13]
             }
-            if let Err(reason) = self.check_topic(will.topic) {
+            if let Err((reason, _)) = self.check_topic(will.topic) {
                 return Err((reason, "will topic is not allowed"));
             }
         }

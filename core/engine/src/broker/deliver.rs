@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use libmqtt_codec::{Ack, AckKind, Packet, PacketId, PropertiesBuf, Publish, QoS, Reason, Version};
 
+use super::explain::fitting;
 use super::link::Link;
 use super::outbox::{SHARE_MIN, Spares};
 use super::parcel::{Audience, Identifiers, Parcel, Queued, Target, Terms, outgoing_properties};
@@ -548,15 +549,11 @@ impl Tables {
         self.write_packet(index, &Packet::Ack(ack));
     }
 
-    /// Writes a packet into a link's outbox, unless it is larger than the peer takes.
+    /// Writes a packet into a link's outbox, as far as the peer takes it.
     pub(super) fn write_packet(&mut self, index: u32, packet: &Packet<'_>) {
         let Some(link) = self.links.at(index) else { return };
-        let (version, packet_max) = (link.version, link.packet_max as usize);
-        if packet_max != u32::MAX as usize
-            && packet.encoded_len(version).is_ok_and(|len| len > packet_max)
-        {
-            return;
-        }
+        let version = link.version;
+        let Some(packet) = fitting(packet, version, link.packet_max) else { return };
         let Some(out) = self.outbox(index) else { return };
         // Our own packets are within what the version can say.
         let written = packet.encode(version, out);

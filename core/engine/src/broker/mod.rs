@@ -8,6 +8,7 @@ mod config;
 mod connack;
 mod connect;
 mod deliver;
+mod explain;
 mod leave;
 mod limits;
 mod link;

@@ -25,6 +25,7 @@ use std::sync::Arc;
 
 use libmqtt_codec::{Ack, AckKind, Packet, PacketId, Reason, Version};
 
+use super::explain::{STORE_FAILS, fitting};
 use super::parcel::{Parcel, Terms};
 use super::peer::PeerBatch;
 use super::session::{NEVER, Session};
@@ -469,11 +470,10 @@ impl Shard {
             // At QoS 2 the message has been taken: to refuse it now would have it come twice. When
             // it comes again in the same session it is known.
             if found.version != Version::V5 || kind == AckKind::PubRec {
-                self.refuse(now, link, Reason::QuotaExceeded, "");
+                self.refuse(now, link, Reason::QuotaExceeded, STORE_FAILS);
                 continue;
             }
-            let ack = Ack { reason: Reason::QuotaExceeded, ..Ack::new(kind, id) };
-            self.tables.write_ack(link.index, ack);
+            let _ = self.refuse_publish(now, link, Ack::new(kind, id));
         }
     }
 
@@ -549,7 +549,7 @@ impl Shard {
         }
     }
 
-    /// Writes an acknowledgement, or has it wait.
+    /// Writes an acknowledgement, or has it wait, then without what explains it.
     #[inline]
     pub(super) fn answer(&mut self, link: LinkId, after: After, ack: Ack<'_>) {
         if self.tables.persist.is_some()
@@ -569,8 +569,9 @@ impl Shard {
         let Some(found) = self.tables.links.get(link.index, link.generation) else { return };
         let mut bytes = Vec::new();
         let version = found.version;
-        let fits = packet.encoded_len(version).is_ok_and(|len| len <= found.packet_max as usize);
-        if fits && packet.encode(version, &mut bytes).is_ok() {
+        if fitting(packet, version, found.packet_max)
+            .is_some_and(|packet| packet.encode(version, &mut bytes).is_ok())
+        {
             self.hold(link, until, Held::Packet(bytes.into()));
         }
     }
@@ -656,9 +657,10 @@ impl Shard {
             return Next::Stop;
         };
         if found.version != Version::V5 {
-            return self.refuse(now, link, Reason::QuotaExceeded, "");
+            return self.refuse(now, link, Reason::QuotaExceeded, STORE_FAILS);
         }
-        let ack = Ack { reason: Reason::QuotaExceeded, ..ack };
+        let told = self.explanation(link, STORE_FAILS);
+        let ack = Ack { reason: Reason::QuotaExceeded, properties: told.view(), ..ack };
         self.tables.write_ack(link.index, ack);
         Next::Go
     }

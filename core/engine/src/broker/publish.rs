@@ -1,6 +1,6 @@
 //! PUBLISH from clients and the acknowledgements of both directions. MQTT 5.0 §3.3, §4.3.
 
-use libmqtt_codec::{Ack, AckKind, Frame, PacketType, Publish, QoS, Reason, Version};
+use libmqtt_codec::{Ack, AckKind, Frame, PacketId, PacketType, Publish, QoS, Reason, Version};
 
 use super::auth::denial;
 use super::link::{Question, Waiting};
@@ -96,7 +96,7 @@ impl Shard {
         {
             return self.refuse_publish(now, link, Ack::new(receipt(publish.qos), id));
         }
-        if let Err(reason) = self.check_topic(publish.topic) {
+        if let Err((reason, _)) = self.check_topic(publish.topic) {
             return self.go_on_publish(now, link, publish, Verdict::Deny(reason));
         }
         let index = link.index;
@@ -125,6 +125,7 @@ impl Shard {
         };
         let index = found.session;
         let before = self.changes();
+        let mut why = "";
         let reason = match verdict {
             Verdict::Allow | Verdict::AllowWith(_) => {
                 let generation = self.tables.sessions.generation(index);
@@ -137,7 +138,10 @@ impl Shard {
                     false => Reason::NoMatchingSubscribers,
                 }
             }
-            verdict => denial(&verdict, PacketType::PubAck),
+            verdict => {
+                why = self.check_topic(publish.topic).err().map_or("", |(_, why)| why);
+                denial(&verdict, PacketType::PubAck)
+            }
         };
         // v5 [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] v311 [MQTT-3.3.4-1] [MQTT-4.3.2-2]
         if let Some(packet_id) = publish.packet_id {
@@ -145,7 +149,8 @@ impl Shard {
             if kind == AckKind::PubRec && (!reason.is_error() || !self.says_reasons(link)) {
                 self.await_release(index, packet_id);
             }
-            let ack = Ack { reason, ..Ack::new(kind, packet_id) };
+            let told = self.explanation(link, why);
+            let ack = Ack { kind, packet_id, reason, properties: told.view() };
             self.answer(link, After::Changes(before), ack);
         }
         self.hold_if_overloaded(now, link, publish.packet_id.is_some())
@@ -181,16 +186,16 @@ impl Shard {
             .is_some_and(|found| found.version == Version::V5)
     }
 
-    /// Whether clients may publish to this topic at all.
-    pub(super) fn check_topic(&self, topic: &str) -> Result<(), Reason> {
+    /// Whether clients may publish to this topic at all, or why not.
+    pub(super) fn check_topic(&self, topic: &str) -> Result<(), (Reason, &'static str)> {
         let config = &self.shared.config;
         // v5-U51 v311-U13: topics that begin with $ are the broker's own.
         if topic.as_bytes().first() == Some(&b'$') && !config.dollar_topics {
-            return Err(Reason::NotAuthorized);
+            return Err((Reason::NotAuthorized, "topics that begin with $ are the broker's own"));
         }
         // A level takes a byte for its separator, so short topics need no count.
         if topic.len() >= config.topic_levels_max && levels(topic) > config.topic_levels_max {
-            return Err(Reason::TopicNameInvalid);
+            return Err((Reason::TopicNameInvalid, TOO_MANY_LEVELS));
         }
         Ok(())
     }
@@ -205,9 +210,13 @@ impl Shard {
         if ack.kind == AckKind::PubRel {
             // v5 [MQTT-4.3.3-11] v311 [MQTT-4.3.3-2]
             let known = self.take_release(index, ack.packet_id);
-            let reason = if known { Reason::Success } else { Reason::PacketIdentifierNotFound };
-            let answer = Ack { reason, ..Ack::new(AckKind::PubComp, ack.packet_id) };
-            self.answer(link, After::Changes(before), answer);
+            if known {
+                let answer = Ack::new(AckKind::PubComp, ack.packet_id);
+                self.answer(link, After::Changes(before), answer);
+            } else {
+                let why = "no PUBREC of this session is waiting for this PUBREL";
+                self.answer_unknown(link, before, AckKind::PubComp, ack.packet_id, why);
+            }
             return Next::Go;
         }
         match self.tables.acknowledged(index, ack.kind, ack.packet_id, ack.reason) {
@@ -218,15 +227,32 @@ impl Shard {
                 self.answer(link, After::Changes(before), answer);
             }
             AckOutcome::Unknown if ack.kind == AckKind::PubRec && !ack.reason.is_error() => {
-                let reason = Reason::PacketIdentifierNotFound;
-                let answer = Ack { reason, ..Ack::new(AckKind::PubRel, ack.packet_id) };
-                self.answer(link, After::Changes(before), answer);
+                let why = "this session was sent no QoS 2 message with this identifier";
+                self.answer_unknown(link, before, AckKind::PubRel, ack.packet_id, why);
             }
             AckOutcome::Unknown => {}
         }
         Next::Go
     }
+
+    /// Answers what came for a Packet Identifier that stands for nothing.
+    fn answer_unknown(
+        &mut self,
+        link: LinkId,
+        before: u64,
+        kind: AckKind,
+        packet_id: PacketId,
+        why: &str,
+    ) {
+        let told = self.explanation(link, why);
+        let reason = Reason::PacketIdentifierNotFound;
+        let answer = Ack { kind, packet_id, reason, properties: told.view() };
+        self.answer(link, After::Changes(before), answer);
+    }
 }
+
+/// Why a topic or filter is refused.
+pub(super) const TOO_MANY_LEVELS: &str = "it has too many levels";
 
 /// What acknowledges the receipt of a message at this QoS, 1 or 2.
 fn receipt(qos: QoS) -> AckKind {

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use foldhash::fast::FixedState;
 use hashbrown::HashTable;
 use libmqtt_codec::{
-    DecodeError, Disconnect, Frame, Packet, PacketType, Progress, Properties, PropertiesBuf,
-    Property, Reason, Side, Version, frame,
+    DecodeError, Disconnect, Frame, Packet, PacketType, Progress, PropertiesBuf, Reason, Side,
+    Version, frame,
 };
 
 use super::deliver::Tables;
+use super::explain::reason_string;
 use super::limits::{Guest, Pending};
 use super::link::{Link, State};
 use super::peer::Peers;
@@ -588,18 +589,9 @@ impl Shard {
         if found.state != State::Connected || found.version != Version::V5 {
             return;
         }
-        let mut properties = PropertiesBuf::new();
-        let bare = Packet::Disconnect(Disconnect { reason, properties: Properties::EMPTY });
-        if !text.is_empty() && properties.push(Property::ReasonString(text)).is_ok() {
-            let full = Packet::Disconnect(Disconnect { reason, properties: properties.view() });
-            let fits =
-                full.encoded_len(Version::V5).is_ok_and(|len| len <= found.packet_max as usize);
-            if fits {
-                self.tables.write_packet(link.index, &full);
-                return;
-            }
-        }
-        self.tables.write_packet(link.index, &bare); // v5 [MQTT-3.14.2-3]
+        let told = reason_string(text);
+        let disconnect = Disconnect { reason, properties: told.view() };
+        self.tables.write_packet(link.index, &Packet::Disconnect(disconnect));
     }
 
     /// Marks a link as gone and has its transport closed.

@@ -1,18 +1,22 @@
 //! SUBSCRIBE and UNSUBSCRIBE. MQTT 5.0 §3.8 to §3.11.
 
 use libmqtt_codec::{
-    Frame, Packet, PacketType, Properties, QoS, Reason, RetainHandling, SubAck, Subscribe,
-    Subscription, TopicFilter, UnsubAck, Unsubscribe, Version,
+    Frame, Packet, PacketType, QoS, Reason, RetainHandling, SubAck, Subscribe, Subscription,
+    TopicFilter, UnsubAck, Unsubscribe, Version,
 };
 
 use super::auth::denial;
+use super::explain::STORE_FAILS;
 use super::link::{Question, Waiting};
 use super::persist::After;
-use super::publish::levels;
+use super::publish::{TOO_MANY_LEVELS, levels};
 use super::shard::Next;
 use super::{LinkId, Shard};
 use crate::topic::{SessionKey, Subscriber};
 use crate::{Instant, Ticket, Verdict};
+
+/// Why a filter is refused.
+const MALFORMED: &str = "it is no topic filter: a wildcard stands alone in a level, # in the last";
 
 /// What became of one filter of a SUBSCRIBE.
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +24,13 @@ pub(super) struct Grant {
     reason: Reason,
     /// Retained messages are due.
     retained: bool,
+    /// Why it was refused, if its Reason Code does not say it.
+    why: &'static str,
 }
 
 impl Grant {
-    fn refused(reason: Reason) -> Grant {
-        Grant { reason, retained: false }
+    fn refused(reason: Reason, why: &'static str) -> Grant {
+        Grant { reason, retained: false, why }
     }
 }
 
@@ -70,7 +76,7 @@ impl Shard {
         let identifier = subscribe.properties.subscription_identifiers().next().unwrap_or(0);
         for subscription in subscribe.subscriptions.iter().skip(grants.len()) {
             let grant = match self.check_filter(session, &subscription) {
-                Err(reason) => Grant::refused(reason),
+                Err((reason, why)) => Grant::refused(reason, why),
                 Ok(filter) => {
                     let ticket = self.ticket(link);
                     let verdict = match answer.take() {
@@ -88,7 +94,7 @@ impl Shard {
                             self.subscribe(session, filter, &subscription, identifier)
                         }
                         Verdict::Later => return Err((grants, ticket)),
-                        verdict => Grant::refused(denial(&verdict, PacketType::SubAck)),
+                        verdict => Grant::refused(denial(&verdict, PacketType::SubAck), ""),
                     }
                 }
             };
@@ -142,33 +148,38 @@ impl Shard {
         &self,
         session: u32,
         subscription: &Subscription<'a>,
-    ) -> Result<TopicFilter<'a>, Reason> {
+    ) -> Result<TopicFilter<'a>, (Reason, &'static str)> {
         // v5 [MQTT-4.7.1-1] [MQTT-4.7.1-2] v311 [MQTT-4.7.1-2] [MQTT-4.7.1-3]
-        let filter =
-            TopicFilter::new(subscription.filter).map_err(|_| Reason::TopicFilterInvalid)?;
+        let filter = TopicFilter::new(subscription.filter)
+            .map_err(|_| (Reason::TopicFilterInvalid, MALFORMED))?;
         // What cannot be stored is refused, where it would have to be.
         if self.is_failing()
             && self.tables.sessions.at(session).is_some_and(|session| session.is_durable())
         {
-            return Err(Reason::QuotaExceeded);
+            return Err((Reason::QuotaExceeded, STORE_FAILS));
         }
         if levels(filter.filter()) > self.shared.config.topic_levels_max {
-            return Err(Reason::TopicFilterInvalid);
+            return Err((Reason::TopicFilterInvalid, TOO_MANY_LEVELS));
         }
         if filter.has_wildcard() && !self.shared.config.wildcard_subscriptions {
-            return Err(Reason::WildcardSubscriptionsNotSupported); // v311 [MQTT-3.8.3-2]
+            return Err((Reason::WildcardSubscriptionsNotSupported, "")); // v311 [MQTT-3.8.3-2]
         }
         let config = &self.shared.config;
-        let full = self.tables.sessions.at(session).is_some_and(|session| {
-            let many = session.filters.len() >= config.subscriptions_max;
-            let long = session.filter_bytes + subscription.filter.len();
-            let shared = filter.share_name().is_some();
-            (many
-                || long > config.subscription_bytes_max
-                || (shared && session.shares >= config.shared_subscriptions_max))
-                && !session.filters.contains(subscription.filter)
-        });
-        if full { Err(Reason::QuotaExceeded) } else { Ok(filter) }
+        let Some(session) = self.tables.sessions.at(session) else { return Ok(filter) };
+        let long = session.filter_bytes + subscription.filter.len();
+        let shared = filter.share_name().is_some();
+        let why = match () {
+            () if session.filters.len() >= config.subscriptions_max => "too many subscriptions",
+            () if long > config.subscription_bytes_max => "subscriptions take too many bytes",
+            () if shared && session.shares >= config.shared_subscriptions_max => {
+                "too many shared subscriptions"
+            }
+            () => return Ok(filter),
+        };
+        match session.filters.contains(subscription.filter) {
+            true => Ok(filter),
+            false => Err((Reason::QuotaExceeded, why)),
+        }
     }
 
     /// Makes or replaces a subscription. v5 [MQTT-3.8.4-3] v311 [MQTT-3.8.4-3]
@@ -184,7 +195,7 @@ impl Shard {
         let generation = self.tables.sessions.generation(index);
         let key = SessionKey { shard: self.which, index, generation };
         let Some(session) = self.tables.sessions.at_mut(index) else {
-            return Grant::refused(Reason::UnspecifiedError);
+            return Grant::refused(Reason::UnspecifiedError, "");
         };
         let shared = filter.share_name().is_some();
         let durable = session.is_durable();
@@ -216,7 +227,7 @@ impl Shard {
             QoS::AtLeastOnce => Reason::GrantedQoS1,
             QoS::ExactlyOnce => Reason::GrantedQoS2,
         };
-        Grant { reason, retained }
+        Grant { reason, retained, why: "" }
     }
 
     /// v5 [MQTT-3.8.4-1] [MQTT-3.8.4-6] [MQTT-3.9.3-1] v311 [MQTT-3.8.4-1] [MQTT-3.8.4-5]
@@ -240,8 +251,11 @@ impl Shard {
                 _ => grant.reason as u8,
             })
             .collect();
+        // With several filters it explains the first that has something to explain.
+        let why = grants.iter().map(|grant| grant.why).find(|why| !why.is_empty());
+        let told = self.explanation(link, why.unwrap_or(""));
         let suback =
-            SubAck { packet_id: subscribe.packet_id, properties: Properties::EMPTY, codes: &codes };
+            SubAck { packet_id: subscribe.packet_id, properties: told.view(), codes: &codes };
         self.answer_with(link, After::Changes(before), &Packet::SubAck(suback));
     }
 
@@ -281,11 +295,10 @@ impl Shard {
             codes.push(reason as u8);
         }
         self.shared.index_changed();
-        let unsuback = UnsubAck {
-            packet_id: unsubscribe.packet_id,
-            properties: Properties::EMPTY,
-            codes: &codes,
-        };
+        let malformed = codes.contains(&(Reason::TopicFilterInvalid as u8));
+        let told = self.explanation(link, if malformed { MALFORMED } else { "" });
+        let unsuback =
+            UnsubAck { packet_id: unsubscribe.packet_id, properties: told.view(), codes: &codes };
         self.answer_with(link, After::Changes(before), &Packet::UnsubAck(unsuback));
         Next::Go
     }

@@ -7,6 +7,7 @@ mod connack;
 mod connect;
 mod data;
 mod disconnect;
+mod explain;
 mod flow;
 mod publish;
 mod shared;
