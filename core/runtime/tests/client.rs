@@ -445,3 +445,22 @@ fn a_program_may_stop_reading_for_a_while() {
         assert_eq!(received(&client).payload(), b"later");
     }
 }
+
+/// What the server's acknowledgements say beyond their Reason Codes reaches the program.
+#[test]
+fn a_program_is_told_why_its_message_or_filter_is_refused() {
+    let broker = broker(1);
+    let runtime = Runtime::new().unwrap();
+    let client = connected(&runtime, config(&broker, "c"));
+    for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
+        let refused = client.publish_wait(&message("$mine", b"x", qos).view(), SOON).unwrap_err();
+        let ClientError::Failed(Outcome::Refused(answer)) = refused else { panic!("{refused}") };
+        assert_eq!(answer.reason, Reason::NotAuthorized);
+        let said = answer.properties.view().reason_string();
+        assert_eq!(said, Some("topics that begin with $ are the broker's own"));
+    }
+    let deep = "a/".repeat(300);
+    let answers = client.subscribe(&[subscription(&deep, QoS::AtMostOnce)], SOON).unwrap();
+    assert_eq!(answers.reasons, [Reason::TopicFilterInvalid]);
+    assert_eq!(answers.properties.view().reason_string(), Some("it has too many levels"));
+}
