@@ -454,6 +454,8 @@ fn a_program_is_told_why_its_message_or_filter_is_refused() {
     let client = connected(&runtime, config(&broker, "c"));
     for qos in [QoS::AtLeastOnce, QoS::ExactlyOnce] {
         let refused = client.publish_wait(&message("$mine", b"x", qos).view(), SOON).unwrap_err();
+        // Where a face has no room for properties, the error's text has it.
+        assert!(refused.to_string().ends_with("(topics that begin with $ are the broker's own)"));
         let ClientError::Failed(Outcome::Refused(answer)) = refused else { panic!("{refused}") };
         assert_eq!(answer.reason, Reason::NotAuthorized);
         let said = answer.properties.view().reason_string();

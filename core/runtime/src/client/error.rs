@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use libmqtt_engine::client::{
-    AckError, AuthenticateError, Cause, ConnectError, DisconnectError, Outcome, PingError,
+    AckError, Answer, AuthenticateError, Cause, ConnectError, DisconnectError, Outcome, PingError,
     PublishError, RequestError, SubscribeError,
 };
 use libmqtt_engine::codec::Reason;
@@ -281,15 +281,23 @@ fn cause(cause: &Cause) -> String {
         Cause::Failed => "the connection failed".into(),
         Cause::ConnectTimeout => "the server did not answer in time".into(),
         Cause::ServerSilent => "the server fell silent".into(),
-        Cause::Refused(answer) => format!("the server refused: {}", answer.reason),
-        Cause::ServerDisconnect(answer) => format!("the server disconnected: {}", answer.reason),
+        Cause::Refused(answer) => format!("the server refused: {}", said(answer)),
+        Cause::ServerDisconnect(answer) => format!("the server disconnected: {}", said(answer)),
         Cause::Violation(_, violation) => format!("the server broke the protocol: {violation}"),
+    }
+}
+
+/// The Reason Code of an answer, and the Reason String if the server gave one.
+fn said(answer: &Answer) -> String {
+    match answer.properties.view().reason_string() {
+        Some(text) => format!("{} ({text})", answer.reason),
+        None => answer.reason.to_string(),
     }
 }
 
 fn outcome(outcome: &Outcome) -> String {
     match outcome {
-        Outcome::Refused(answer) => format!("the server refused: {}", answer.reason),
+        Outcome::Refused(answer) => format!("the server refused: {}", said(answer)),
         Outcome::Unsendable(reason) => format!("the server does not take it: {reason}"),
         other => Status::from(other).message().into(),
     }
