@@ -109,6 +109,7 @@ impl Loading {
                         self.bodies.insert(row, Arc::new(stored));
                     }
                     Body::Owed(owed) => self.owed(shards, row, owed)?,
+                    Body::Outgoing(_) => return Err(StoreError::Record("row")),
                 }
                 Ok(())
             }

@@ -161,8 +161,12 @@ impl Client {
             if kind == AckKind::PubRec && reason.is_error() {
                 self.session.inbound.release(id); // v5 [MQTT-4.3.3-9]
                 self.acks.completed();
+            } else if kind == AckKind::PubRec
+                && let Some(persist) = &mut self.persist
+            {
+                persist.incoming(id, true);
             }
-            self.wire.ack(kind, id, reason);
+            self.answer(kind, id, reason);
         }
     }
 }

@@ -34,6 +34,13 @@ pub enum ConnectError {
     /// 3.x cannot start clean with a Session that lasts: see [`CleanStart::First`].
     #[error("clean start of a lasting session needs mqtt 5.0")]
     CleanStart,
+    /// Messages are stored, which needs a Session that outlives its connection: a
+    /// `session_expiry_s` above 0, and no clean start each time.
+    #[error("persistence needs a session that outlives its connection")]
+    NotLasting,
+    /// Messages are stored for another Client Identifier.
+    #[error("client identifier of stored messages cannot change")]
+    ClientIdStored,
     /// Enhanced authentication needs 5.0, without stepping down.
     #[error("enhanced authentication needs mqtt 5.0")]
     Authentication,
@@ -65,6 +72,9 @@ impl Client {
             return Err(ConnectError::Busy);
         }
         if config.client_id != self.config.client_id {
+            if self.persist.is_some() {
+                return Err(ConnectError::ClientIdStored);
+            }
             self.client_id = config.client_id.as_ref().into();
             self.end_session();
         }
@@ -139,7 +149,10 @@ impl Client {
             return Err(ConnectError::UserProperties);
         }
         let version = self.dialler.version;
-        let lasting = config.session_expiry_s > 0 && config.clean_start != CleanStart::Always;
+        let lasting = config.is_lasting();
+        if self.persist.is_some() && !lasting {
+            return Err(ConnectError::NotLasting);
+        }
         if !version.has_properties() {
             if self.client_id.is_empty() && (version == Version::V31 || lasting) {
                 return Err(ConnectError::ClientIdEmpty);
@@ -276,6 +289,7 @@ impl Client {
             self.lose_session(now); // v5 [MQTT-3.2.2-5]
         }
         self.session.known = true;
+        self.store_session();
         let window = limits.receive_maximum.min(self.config.inflight_max);
         self.session.outbound.resume(window);
         self.state = State::Online { since: now, goodbye: None };

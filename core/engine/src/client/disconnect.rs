@@ -70,7 +70,7 @@ impl Client {
     pub fn disconnect(&mut self, now: Instant, how: Disconnect) -> Result<(), DisconnectError> {
         let goodbye = self.goodbye_properties(&how)?;
         match &mut self.state {
-            State::Idle => self.abandon(),
+            State::Idle => self.abandon(now),
             State::Waiting { .. } => self.end(now, Cause::Requested, false),
             State::Dialling { .. } | State::Connecting { .. } => {
                 self.end(now, Cause::Requested, true);
@@ -93,7 +93,7 @@ impl Client {
     /// Every token that is left is abandoned.
     pub fn close(&mut self, now: Instant) {
         match self.state {
-            State::Idle => self.abandon(),
+            State::Idle => self.abandon(now),
             State::Waiting { .. } => self.end(now, Cause::Requested, false),
             _ => self.end(now, Cause::Requested, true),
         }
@@ -149,6 +149,9 @@ impl Client {
             let bare = libmqtt_codec::Disconnect { reason, properties: Default::default() };
             self.send(&Packet::Disconnect(bare));
         }
+        if let Some(persist) = &mut self.persist {
+            persist.connection_lost(); // nothing comes after DISCONNECT
+        }
         self.state = State::Leaving { deadline: now + how.linger };
     }
 
@@ -158,23 +161,28 @@ impl Client {
     }
 
     /// Nothing more will be tried: abandons every operation, and the Session unless it outlives
-    /// the connection.
-    pub(super) fn abandon(&mut self) {
-        while let Some(pending) = self.queue.pop() {
-            self.finish(pending.token, Outcome::Abandoned);
+    /// the connection. What is stored stays so, for the next connection.
+    pub(super) fn abandon(&mut self, now: Instant) {
+        self.hand_over();
+        for token in self.queue.abandon() {
+            self.finish(token, Outcome::Abandoned);
         }
         let lasting = self.session.expiry_s > 0 && self.config.clean_start != CleanStart::Always;
-        if lasting {
+        if lasting || self.persist.is_some() {
             let flows = self.session.outbound.values_mut();
             let tokens: Vec<Token> =
                 flows.map(|kept| core::mem::replace(&mut kept.token, Token::NONE)).collect();
             for token in tokens {
                 self.finish(token, Outcome::Abandoned);
             }
-            self.abandon_requests();
-        } else {
-            self.abandon_requests();
+        }
+        self.abandon_requests();
+        if !lasting {
+            if self.persist.is_some() {
+                self.lose_flows(now); // what is stored stays stored
+            }
             self.end_session();
+            self.store_session();
         }
         self.abandon_replies();
     }

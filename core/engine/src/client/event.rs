@@ -193,7 +193,7 @@ pub struct Answers {
 /// What became of an operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// A message at QoS 0 was written to the transport.
+    /// A message at QoS 0 was written to the transport; what was to be flushed, to the store.
     Written,
     /// The server has acknowledged it: PUBACK, PUBCOMP, PINGRESP, AUTH.
     Acknowledged(Answer),
@@ -219,8 +219,11 @@ pub enum Outcome {
     ConnectionLost,
     /// The server has lost the Session in the middle of it.
     SessionLost,
-    /// `disconnect` or `close` came first, or the client gave up reconnecting.
+    /// `disconnect` or `close` came first, or the client gave up reconnecting. A message that is
+    /// stored stays so, and goes on with the next connection.
     Abandoned,
+    /// The store can keep nothing at present.
+    NotStored,
 }
 
 /// A message from the server.

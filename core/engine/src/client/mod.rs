@@ -19,6 +19,7 @@ mod connect;
 mod disconnect;
 mod event;
 mod keep_alive;
+mod persist;
 mod publish;
 mod queue;
 mod receive;
@@ -38,6 +39,7 @@ use crate::{Instant, Message};
 use ack::ManualAcks;
 use disconnect::Goodbye;
 use keep_alive::Pulse;
+use persist::{Persist, Row};
 use queue::Queue;
 use reconnect::Dialler;
 use request::Replies;
@@ -57,6 +59,7 @@ pub use event::{
     Received, Token, Violation,
 };
 pub use keep_alive::PingError;
+pub use persist::FlushError;
 pub use publish::PublishError;
 pub use request::{RequestError, response_to};
 pub use subscribe::SubscribeError;
@@ -83,6 +86,7 @@ enum State {
 struct Kept {
     message: Message,
     token: Token,
+    row: Row,
 }
 
 /// Session State. MQTT 5.0 §4.1.
@@ -152,6 +156,8 @@ pub struct Client {
     challenged: bool,
     /// Who waits for the end of a re-authentication.
     authenticating: Option<Token>,
+    /// What is stored, if anything is.
+    persist: Option<Box<Persist>>,
     events: Events,
     /// The program takes messages.
     reading: bool,
@@ -182,6 +188,7 @@ impl Client {
             response_information: None,
             challenged: false,
             authenticating: None,
+            persist: None,
             events: Events::default(),
             reading: true,
             watched: false,
@@ -285,9 +292,10 @@ impl Client {
     /// Whether the driver should read the transport. Not while more waits in `poll_event` than
     /// the configuration allows, or the program takes nothing: the server waits too then.
     pub fn wants_data(&self) -> bool {
+        let (messages, bytes) = self.persist.as_ref().map_or((0, 0), |persist| persist.held());
         self.reading
-            && self.events.messages < self.config.inbox_messages_max
-            && self.events.bytes < self.config.inbox_bytes_max
+            && self.events.messages + messages < self.config.inbox_messages_max
+            && self.events.bytes + bytes < self.config.inbox_bytes_max
     }
 
     /// Whether CONNACK has opened a connection that has not ended.

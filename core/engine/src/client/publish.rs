@@ -12,7 +12,9 @@ use libmqtt_codec::{
 };
 
 use super::queue::Pending;
-use super::{Answer, Client, Kept, LostSession, OfflineQoS0, Outcome, QueueFull, State, Token};
+use super::{
+    Answer, Client, Kept, LostSession, OfflineQoS0, Outcome, QueueFull, Row, State, Token,
+};
 use crate::session::{AckOutcome, Resend};
 use crate::{Instant, Message};
 
@@ -46,6 +48,9 @@ pub enum PublishError {
     /// `disconnect` was called.
     #[error("client is disconnecting")]
     Disconnecting,
+    /// It is at QoS 1 or 2, and the store of this client cannot keep it at present.
+    #[error("message cannot be stored at present")]
+    NotStored,
 }
 
 impl Client {
@@ -83,6 +88,12 @@ impl Client {
         if size + publish.properties.as_bytes().len() > 268_435_440 {
             return Err(PublishError::TooLarge);
         }
+        if let Some(persist) = &self.persist
+            && persist.is_failing()
+            && publish.qos != QoS::AtMostOnce
+        {
+            return Err(PublishError::NotStored);
+        }
         match &self.state {
             State::Leaving { .. } | State::Online { goodbye: Some(_), .. } => {
                 return Err(PublishError::Disconnecting);
@@ -90,7 +101,7 @@ impl Client {
             State::Online { .. } => {
                 self.check_limits(&publish)?;
                 if self.can_send(publish.qos) {
-                    self.transmit(&publish, None, token);
+                    self.transmit(now, &publish, None, token, Row::default());
                     return Ok(());
                 }
             }
@@ -113,11 +124,24 @@ impl Client {
     pub(super) fn can_send(&self, qos: QoS) -> bool {
         self.wire.outgoing().len() < self.config.output_bytes_max
             && !self.queue.holds(qos)
-            && (qos == QoS::AtMostOnce || self.session.outbound.has_room())
+            && (qos == QoS::AtMostOnce
+                || (self.session.outbound.has_room() && !self.is_store_clogged()))
     }
 
-    /// Sends a message that was checked. `kept` is a copy of it, if there is one.
-    fn transmit(&mut self, publish: &Publish<'_>, kept: Option<Message>, token: Token) {
+    fn is_store_clogged(&self) -> bool {
+        self.persist.as_ref().is_some_and(|persist| persist.is_clogged())
+    }
+
+    /// Sends a message that was checked. `kept` is a copy of it, if there is one, and `row` where
+    /// that is stored.
+    fn transmit(
+        &mut self,
+        now: Instant,
+        publish: &Publish<'_>,
+        kept: Option<Message>,
+        token: Token,
+        row: Row,
+    ) {
         if publish.qos == QoS::AtMostOnce {
             // v5 [MQTT-4.3.1-1] v311 [MQTT-4.3.1-1]
             match self.wire.publish(publish) {
@@ -126,10 +150,14 @@ impl Client {
             }
             return;
         }
+        if self.persist.is_some() {
+            let expires = expiry(publish.properties, now);
+            return self.transmit_stored(publish, kept, token, row, expires);
+        }
         let message = kept.unwrap_or_else(|| Message::copy(publish));
         // v5 [MQTT-4.3.2-1] [MQTT-4.3.2-2] [MQTT-4.3.3-1] [MQTT-4.3.3-2]
         // v311 [MQTT-4.3.2-1] [MQTT-4.3.3-1]
-        let id = self.session.outbound.start(publish.qos, Kept { message, token });
+        let id = self.session.outbound.start(publish.qos, Kept { message, token, row });
         if let Err(reason) = self.wire.publish(&Publish { packet_id: Some(id), ..*publish }) {
             self.unsendable(id, publish.qos, reason);
         }
@@ -162,13 +190,18 @@ impl Client {
                 QueueFull::RefuseNewest => return Err(PublishError::QueueFull),
                 QueueFull::DropOldest => {
                     let Some(oldest) = self.queue.pop() else { break };
+                    self.settle_row(oldest.row, None);
                     self.finish(oldest.token, Outcome::Dropped);
                 }
             }
         }
         let message = Message::copy(publish);
-        let expires = expiry(&message, now);
-        self.queue.push(Pending { message, token, expires });
+        let expires = expiry(publish.properties, now);
+        let row = match &mut self.persist {
+            Some(persist) if publish.qos != QoS::AtMostOnce => persist.put(publish, expires, None),
+            _ => Row::default(),
+        };
+        self.queue.push(Pending { message, token, expires, row });
         Ok(())
     }
 
@@ -184,7 +217,9 @@ impl Client {
                 break;
             }
             let qos = pending.message.qos();
-            if qos != QoS::AtMostOnce && !self.session.outbound.has_room() {
+            if qos != QoS::AtMostOnce
+                && (!self.session.outbound.has_room() || self.is_store_clogged())
+            {
                 break; // v5 [MQTT-3.3.4-7] [MQTT-4.9.0-2]
             }
             let Some(pending) = self.queue.pop() else { break };
@@ -193,10 +228,11 @@ impl Client {
     }
 
     fn send_pending(&mut self, now: Instant, pending: Pending) {
-        let Pending { message, token, expires } = pending;
+        let Pending { message, token, expires, row } = pending;
         let mut renewed = PropertiesBuf::new();
         if let Some(at) = expires {
             if at <= now {
+                self.settle_row(row, None);
                 return self.finish(token, Outcome::Expired);
             }
             renewed = message.properties().into();
@@ -214,8 +250,16 @@ impl Client {
             Err(reason) => Some(reason),
         };
         match refused {
-            Some(reason) => self.finish(token, Outcome::Unsendable(reason)),
-            None => self.transmit(&publish, Some(message.clone()), token),
+            Some(reason) => {
+                self.settle_row(row, None);
+                self.finish(token, Outcome::Unsendable(reason));
+            }
+            None => {
+                // What is sent later, from the store, has what is left of its interval as well.
+                let renewed = expires.is_some() && self.persist.is_some();
+                let kept = if renewed { Message::copy(&publish) } else { message.clone() };
+                self.transmit(now, &publish, Some(kept), token, row);
+            }
         }
     }
 
@@ -226,12 +270,18 @@ impl Client {
         while let Some(resend) = self.session.outbound.next_resend() {
             match resend {
                 // v5 [MQTT-4.3.3-6]
-                Resend::PubRel(id) => self.wire.ack(AckKind::PubRel, id, Reason::Success),
+                Resend::PubRel(id) => self.answer(AckKind::PubRel, id, Reason::Success),
                 Resend::Publish(id, qos, kept) => {
                     let view = kept.message.view();
                     let publish = Publish { dup: true, packet_id: Some(id), ..view };
                     let sent =
                         if self.wire.limits.check(&publish).is_ok() && self.wire.fits(&publish) {
+                            if let Some(persist) = &mut self.persist
+                                && persist.holds_back(qos)
+                            {
+                                persist.hold_publish(id, true);
+                                continue;
+                            }
                             self.wire.publish(&publish)
                         } else {
                             Err(Reason::PacketTooLarge)
@@ -245,9 +295,10 @@ impl Client {
     }
 
     /// Ends a flow whose PUBLISH the server does not take.
-    fn unsendable(&mut self, id: libmqtt_codec::PacketId, qos: QoS, reason: Reason) {
+    pub(super) fn unsendable(&mut self, id: libmqtt_codec::PacketId, qos: QoS, reason: Reason) {
         let kind = if qos == QoS::ExactlyOnce { AckKind::PubRec } else { AckKind::PubAck };
         if let AckOutcome::Done(kept) = self.session.outbound.handle_ack(kind, id, reason) {
+            self.settle_row(kept.row, Some(id));
             self.finish(kept.token, Outcome::Unsendable(reason));
         }
     }
@@ -256,6 +307,7 @@ impl Client {
     pub(super) fn on_ack(&mut self, now: Instant, ack: &Ack<'_>) {
         match self.session.outbound.handle_ack(ack.kind, ack.packet_id, ack.reason) {
             AckOutcome::Done(kept) => {
+                self.settle_row(kept.row, Some(ack.packet_id));
                 if kept.token != Token::NONE {
                     let answer = Answer::new(ack.reason, ack.properties);
                     // PUBCOMP says at worst that the server had completed the flow before.
@@ -266,7 +318,8 @@ impl Client {
             }
             // v5 [MQTT-4.3.3-4] [MQTT-4.6.0-4] v311 [MQTT-4.3.3-1] [MQTT-4.6.0-4]
             AckOutcome::Release => {
-                self.wire.ack(AckKind::PubRel, ack.packet_id, Reason::Success);
+                self.store_release(ack.packet_id);
+                self.answer(AckKind::PubRel, ack.packet_id, Reason::Success);
             }
             // The server waits for an end of a flow that is over here.
             AckOutcome::Unknown if ack.kind == AckKind::PubRec && !ack.reason.is_error() => {
@@ -282,6 +335,9 @@ impl Client {
 
     /// The server has lost the Session: what becomes of messages in flight.
     pub(super) fn lose_flows(&mut self, now: Instant) {
+        if let Some(persist) = &mut self.persist {
+            persist.end_session(&mut self.session.outbound, self.session.inbound.iter());
+        }
         let kept = self.session.outbound.drain();
         for kept in kept.into_iter().rev() {
             let again = match self.config.lost_session {
@@ -290,9 +346,11 @@ impl Client {
                 LostSession::Abandon => false,
             };
             if again {
-                let expires = expiry(&kept.message, now);
-                self.queue.put_back(Pending { message: kept.message, token: kept.token, expires });
+                let Kept { message, token, row } = kept;
+                let expires = expiry(message.properties(), now);
+                self.queue.put_back(Pending { message, token, expires, row });
             } else {
+                self.settle_row(kept.row, None);
                 self.finish(kept.token, Outcome::SessionLost);
             }
         }
@@ -300,8 +358,11 @@ impl Client {
 }
 
 /// When a message expires that is published now.
-fn expiry(message: &Message, now: Instant) -> Option<Instant> {
-    let seconds = message.properties().message_expiry_interval()?;
+fn expiry(properties: Properties<'_>, now: Instant) -> Option<Instant> {
+    if properties.is_empty() {
+        return None;
+    }
+    let seconds = properties.message_expiry_interval()?;
     Some(now + Duration::from_secs(seconds.into()))
 }
 

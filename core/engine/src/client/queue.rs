@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Client, Outcome, Token};
+use super::{Client, Outcome, Row, Token};
 use crate::{Instant, Message};
 use core::time::Duration;
 use libmqtt_codec::QoS;
@@ -14,6 +14,7 @@ pub(super) struct Pending {
     pub(super) token: Token,
     /// When its Message Expiry Interval ends.
     pub(super) expires: Option<Instant>,
+    pub(super) row: Row,
 }
 
 /// Messages in the order in which they were published.
@@ -81,18 +82,31 @@ impl Queue {
     }
 
     /// Takes out what has expired.
-    fn expired(&mut self, now: Instant) -> Vec<Token> {
-        let mut tokens = Vec::new();
+    fn expired(&mut self, now: Instant) -> Vec<(Token, Row)> {
+        let mut gone = Vec::new();
         let list = core::mem::take(self).list;
         for pending in list {
             if pending.expires.is_some_and(|at| at <= now) {
-                tokens.push(pending.token);
+                gone.push((pending.token, pending.row));
             } else {
                 self.push(pending);
             }
         }
         // Intervals are whole seconds; looking once a second is often enough.
         self.next_expiry = self.next_expiry.map(|at| at.max(now + Duration::from_secs(1)));
+        gone
+    }
+
+    /// Lets go of what is not stored; the tokens of all that waited.
+    pub(super) fn abandon(&mut self) -> Vec<Token> {
+        let list = core::mem::take(self).list;
+        let mut tokens = Vec::with_capacity(list.len());
+        for mut pending in list {
+            tokens.push(core::mem::replace(&mut pending.token, Token::NONE));
+            if !pending.row.is_none() {
+                self.push(pending);
+            }
+        }
         tokens
     }
 }
@@ -101,7 +115,8 @@ impl Client {
     /// Lets go of messages whose time has come.
     pub(super) fn expire(&mut self, now: Instant) {
         if self.queue.next_expiry().is_some_and(|at| at <= now) {
-            for token in self.queue.expired(now) {
+            for (token, row) in self.queue.expired(now) {
+                self.settle_row(row, None);
                 self.finish(token, Outcome::Expired);
             }
         }

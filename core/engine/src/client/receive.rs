@@ -1,8 +1,8 @@
 //! What comes from the server.
 
 use libmqtt_codec::{
-    Ack, AckKind, ConnAck, DecodeError, Frame, Packet, PacketType, Progress, Properties, Publish,
-    QoS, Reason, Side, Version, frame,
+    Ack, AckKind, ConnAck, DecodeError, Frame, Packet, PacketId, PacketType, Progress, Properties,
+    Publish, QoS, Reason, Side, Version, frame,
 };
 
 use super::{Answer, Cause, Client, Event, Outcome, Received, State, Violation};
@@ -165,7 +165,7 @@ impl Client {
         }
         let copy = || aliased.unwrap_or_else(|| Message::copy(publish));
         let Some(id) = publish.packet_id else {
-            return self.deliver(copy(), publish, None);
+            return self.deliver(copy(), publish.dup, None, None);
         };
         let manual = self.config.manual_ack;
         let twice = publish.qos == QoS::ExactlyOnce;
@@ -175,7 +175,7 @@ impl Client {
                 self.acks.repeat(id);
                 self.send_acks();
             } else {
-                self.wire.ack(AckKind::PubRec, id, Reason::Success);
+                self.answer(AckKind::PubRec, id, Reason::Success);
             }
             return;
         }
@@ -192,16 +192,26 @@ impl Client {
         }
         if manual {
             let ack = self.acks.add(publish.qos, id);
-            return self.deliver(copy(), publish, Some(ack));
+            return self.deliver(copy(), publish.dup, Some(id), Some(ack));
         }
-        self.deliver(copy(), publish, None);
+        if twice {
+            self.deliver_once(copy(), publish.dup, id);
+        } else {
+            self.deliver(copy(), publish.dup, Some(id), None);
+        }
         // v5 [MQTT-3.3.4-1] [MQTT-4.3.2-4] [MQTT-4.3.3-8] v311 [MQTT-3.3.4-1] [MQTT-4.3.2-2]
         let kind = if twice { AckKind::PubRec } else { AckKind::PubAck };
-        self.wire.ack(kind, id, Reason::Success);
+        self.answer(kind, id, Reason::Success);
     }
 
     /// Hands a message to the program, or to a request that it answers.
-    fn deliver(&mut self, message: Message, publish: &Publish<'_>, ack: Option<super::AckId>) {
+    pub(super) fn deliver(
+        &mut self,
+        message: Message,
+        dup: bool,
+        packet_id: Option<PacketId>,
+        ack: Option<super::AckId>,
+    ) {
         if let Some(token) = self.replies.answered_by(&message) {
             self.finish(token, Outcome::Reply(message));
             if let Some(ack) = ack {
@@ -210,7 +220,6 @@ impl Client {
             }
             return;
         }
-        let Publish { dup, packet_id, .. } = *publish;
         self.events.push(Event::Message(Received { message, dup, packet_id, ack }));
     }
 
@@ -222,8 +231,11 @@ impl Client {
         }
         let known = self.session.inbound.release(id);
         self.acks.completed();
+        if known && let Some(persist) = &mut self.persist {
+            persist.incoming(id, false);
+        }
         let reason = if known { Reason::Success } else { Reason::PacketIdentifierNotFound };
-        self.wire.ack(AckKind::PubComp, id, reason);
+        self.answer(AckKind::PubComp, id, reason);
     }
 
     fn malformed(&mut self, now: Instant, error: DecodeError) {

@@ -123,7 +123,7 @@ impl Client {
         self.connection_lost(&cause);
         let retry_in = self.retry(now, &state, &cause);
         if retry_in.is_none() {
-            self.abandon();
+            self.abandon(now);
         }
         let lost = Disconnected { cause, was_connected, retry_in };
         self.events.push(Event::Disconnected(Box::new(lost)));
@@ -142,6 +142,9 @@ impl Client {
         }
         self.lose_pings();
         self.acks.connection_lost();
+        if let Some(persist) = &mut self.persist {
+            persist.connection_lost();
+        }
         self.requests.connection_lost();
         self.challenged = false;
         if let Some(token) = self.authenticating.take() {

@@ -12,6 +12,7 @@
 //! |---|---|---|
 //! | row `Q` | RowId | a message that a session is owed: whose, how, itself or where it is |
 //! | row `M` | RowId | a message that several `Q` share |
+//! | row `O` | RowId | a client's: a message that it publishes |
 //! | cell `s` | sid | Client Identifier, version, expiry: a session |
 //! | cell `f` | sid, filter | a subscription |
 //! | cell `p` | sid, packet id | an outgoing flow: which row, whether released |
@@ -20,7 +21,8 @@
 //! | cell `r` | topic | a retained message |
 //! | cell `m` | name | what the store knows of itself |
 //!
-//! `sid` is the `RowId` of a session's beginning. Numbers in keys are big-endian.
+//! `sid` is the `RowId` of a session's beginning. Numbers in keys are big-endian. A client's store
+//! has rows `O` and cells `s`, `p`, `i`, and is that of one Client Identifier.
 //!
 //! **Shards.** Each shard has its own handle of one store. What two shards do for one message must
 //! not come apart, so the batches of both carry the same number in [`Batch::joins`], and a store
@@ -35,8 +37,8 @@ use core::ops::Range;
 
 pub use memory::{MemoryDisk, MemoryStore};
 pub(crate) use record::{
-    Body, Ends, FlightCell, Identifiers, Key, MessageRow, OwedRow, SessionCell, SubscriptionCell,
-    WillCell,
+    Body, Ends, FlightCell, Identifiers, Key, MessageRow, OutgoingRow, OwedRow, SessionCell,
+    SubscriptionCell, WillCell,
 };
 
 /// Names a row. Never used twice.

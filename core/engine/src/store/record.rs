@@ -236,6 +236,7 @@ impl<'a> MessageRow<'a> {
 pub(crate) enum Body<'a> {
     Message(MessageRow<'a>),
     Owed(OwedRow<'a>),
+    Outgoing(OutgoingRow<'a>),
 }
 
 impl<'a> Body<'a> {
@@ -244,8 +245,33 @@ impl<'a> Body<'a> {
         match reader.u8()? {
             b'M' => Ok(Body::Message(reader.message_row()?)),
             b'Q' => Ok(Body::Owed(OwedRow::read(&mut reader)?)),
+            b'O' => Ok(Body::Outgoing(OutgoingRow::read(&mut reader)?)),
             _ => Err(reader.bad()),
         }
+    }
+}
+
+/// A message that a client publishes: row `O`.
+#[derive(Debug)]
+pub(crate) struct OutgoingRow<'a> {
+    /// The session in which it was sent at once, and under which identifier.
+    pub(crate) sent: Option<(RowId, PacketId)>,
+    pub(crate) message: MessageRow<'a>,
+}
+
+impl<'a> OutgoingRow<'a> {
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        let (sid, id) = self.sent.map_or((0, 0), |(sid, id)| (sid.0, id.get()));
+        out.extend_from_slice(&[FORM, b'O']);
+        out.extend_from_slice(&sid.to_be_bytes());
+        out.extend_from_slice(&id.to_be_bytes());
+        self.message.put_bare(out);
+    }
+
+    fn read(reader: &mut Reader<'a>) -> Result<OutgoingRow<'a>, StoreError> {
+        let sid = RowId(reader.u64()?);
+        let sent = PacketId::new(reader.u16()?).map(|id| (sid, id));
+        Ok(OutgoingRow { sent, message: reader.message_row()? })
     }
 }
 
@@ -463,6 +489,18 @@ mod tests {
         assert_eq!(SessionCell::read(&bytes), Ok(session));
         for end in 0..bytes.len() {
             assert!(SessionCell::read(&bytes[..end]).is_err());
+        }
+
+        for sent in [None, Some((RowId(3), PacketId::new(9).unwrap()))] {
+            let message = MessageRow { expires: Some(UnixTime(9)), message: publish() };
+            let mut bytes = Vec::new();
+            OutgoingRow { sent, message }.put(&mut bytes);
+            let Ok(Body::Outgoing(read)) = Body::read(&bytes) else { panic!("it is an O") };
+            assert_eq!((read.sent, read.message.expires), (sent, Some(UnixTime(9))));
+            assert_eq!(read.message.message, publish());
+            for end in 0..bytes.len() {
+                assert!(Body::read(&bytes[..end]).is_err());
+            }
         }
 
         for what in

@@ -4,6 +4,7 @@ mod authenticate;
 mod connect;
 mod disconnect;
 mod keep_alive;
+mod persist;
 mod publish;
 mod receive;
 mod reconnect;
