@@ -48,7 +48,8 @@ pub use libmqtt_net::{
 use crate::broker::random;
 pub use crate::broker::{Answers, Broker, BrokerError, BrokerOptions, HooksFactory};
 pub use crate::client::{
-    Batch, Client, ClientError, ClientOptions, NetworkError, Scheme, Server, ServerError,
+    Batch, Client, ClientError, ClientOptions, ClientPersistence, NetworkError, Scheme, Server,
+    ServerError,
 };
 pub use crate::log::{Level, Log};
 pub use crate::runtime::{OwnLoop, Runtime};

@@ -424,6 +424,9 @@ impl Loop {
             let core = entry.core.clone();
             let mut turn = core.turn(now, &mut self.out, &mut self.events);
             let called = turn.callback.is_some();
+            if let Some(news) = turn.store.take() {
+                core.tell_store(&self.log, &news);
+            }
             core.call(&mut turn, &mut self.events);
             let Some(entry) = self.clients.get_mut(key) else { return };
             entry.reads = turn.reads;

@@ -179,6 +179,9 @@ impl ShardLoop {
         let mut events = core::mem::take(&mut self.locals.events);
         let mut turn = core.turn(now, &mut out, &mut events);
         let called = turn.callback.is_some();
+        if let Some(news) = turn.store.take() {
+            core.tell_store(&self.bus.log, &news);
+        }
         core.call(&mut turn, &mut events);
         self.locals.events = events;
 

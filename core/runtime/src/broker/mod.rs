@@ -202,6 +202,9 @@ impl Broker {
         let mut config = options.config;
         config.servers = vec!["this broker".into()];
         let core = Core::new(config, options.events_max, random()?, self.bus.clock);
+        if let Some(persistence) = &options.persistence {
+            core.keep(persistence)?;
+        }
         let core = Arc::new(core);
         self.bus.join(core.clone())?;
         Ok(Client::driven(core))

@@ -8,13 +8,14 @@ use std::sync::Arc;
 
 use libmqtt_engine::Hooks;
 use libmqtt_engine::broker::BrokerConfig;
+use libmqtt_engine::client::ConnectError;
 use libmqtt_engine::store::StoreError;
 use libmqtt_net::tls::TlsConfigError;
 use libmqtt_net::{Address, Listener};
 
 use super::Answers;
 use crate::auth::{Policy, PolicyError};
-use crate::client::tls_config_status;
+use crate::client::{KeeperError, tls_config_status};
 use crate::{Log, Persistence, Status};
 
 /// Makes the hooks of each shard, on the thread that starts the broker. Each shard's hooks are
@@ -110,6 +111,9 @@ pub enum BrokerError {
         /// What is wrong.
         source: StoreError,
     },
+    /// The configuration of a client within the process does not go with its persistence.
+    #[error(transparent)]
+    Client(ConnectError),
     /// The system gives no thread, no poll or no random numbers.
     #[error("system refuses what a broker needs")]
     System(#[from] io::Error),
@@ -130,9 +134,19 @@ impl BrokerError {
             BrokerError::Tls(error) => tls_config_status(error),
             BrokerError::Shards(_) => Status::BadArgument,
             BrokerError::Store { .. } => Status::StorageFailed,
+            BrokerError::Client(_) => Status::BadArgument,
             BrokerError::System(_) => Status::SystemRefused,
             BrokerError::Busy => Status::QueueFull,
             BrokerError::Stopped => Status::Closed,
+        }
+    }
+}
+
+impl From<KeeperError> for BrokerError {
+    fn from(error: KeeperError) -> BrokerError {
+        match error {
+            KeeperError::Unfit(error) => BrokerError::Client(error),
+            KeeperError::Store(path, source) => BrokerError::Store { path, source },
         }
     }
 }

@@ -17,8 +17,12 @@ use libmqtt_engine::client::{
 };
 use libmqtt_locks::{Condvar, Mutex, MutexGuard, PoisonError};
 
+use libmqtt_engine::store::StoreError;
+
+use super::keeper::{ClientPersistence, Keeper, KeeperError};
 use super::{ClientError, NetworkError};
 use crate::clock::Clock;
+use crate::log::{Level, Log};
 
 /// The program's function for events.
 pub(crate) type Callback = Box<dyn FnMut(Event) + Send>;
@@ -121,6 +125,8 @@ pub(crate) struct State {
     close_by: Option<Instant>,
     closed: bool,
     failure: Option<(Arc<str>, NetworkError)>,
+    /// What keeps messages, if anything does, until the client is closed.
+    keeper: Option<Box<Keeper>>,
 }
 
 pub(crate) struct Core {
@@ -141,6 +147,8 @@ pub(crate) struct Turn {
     pub(crate) timeout: Option<Instant>,
     pub(crate) callback: Option<Callback>,
     pub(crate) ready: Option<Ready>,
+    /// News of its store: it fails, or works again.
+    pub(crate) store: Option<Result<(), StoreError>>,
     /// The client is over: forget it.
     pub(crate) closed: bool,
 }
@@ -148,6 +156,9 @@ pub(crate) struct Turn {
 impl State {
     /// Sorts what the engine says. Returns whether somebody who waits has his answer.
     fn pump(&mut self) -> bool {
+        if let Some(keeper) = &mut self.keeper {
+            keeper.submit(&mut self.machine);
+        }
         let mut answered = false;
         while let Some(event) = self.machine.poll_event() {
             match event {
@@ -253,8 +264,29 @@ impl Core {
             close_by: None,
             closed: false,
             failure: None,
+            keeper: None,
         };
         Core { clock, state: Mutex::new(state), changed: Condvar::new() }
+    }
+
+    /// Has the client keep its messages. Before anything else.
+    pub(crate) fn keep(&self, persistence: &ClientPersistence) -> Result<(), KeeperError> {
+        let mut state = self.lock();
+        let keeper = Keeper::open(persistence, &mut state.machine, self.clock.now())?;
+        state.keeper = Some(Box::new(keeper));
+        Ok(())
+    }
+
+    /// Whether the client keeps its messages.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.lock().keeper.is_some()
+    }
+
+    /// After a command that wants all to be stored soon.
+    pub(crate) fn hurry(&self) {
+        if let Some(keeper) = &mut self.lock().keeper {
+            keeper.hurry();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -419,7 +451,7 @@ impl Core {
         }
     }
 
-    fn check_thread(&self) -> Result<(), ClientError> {
+    pub(crate) fn check_thread(&self) -> Result<(), ClientError> {
         if self.lock().is_driven_here() { Err(ClientError::WouldDeadlock) } else { Ok(()) }
     }
 
@@ -520,7 +552,12 @@ impl Core {
         }
         let patience = deadline.max(LINGER) + GRACE;
         // Bounded by itself: what is not over by then ends without us.
-        drop(self.changed.wait_timeout_while(state, patience, |state| !state.closed));
+        let waited = self.changed.wait_timeout_while(state, patience, |state| !state.closed);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        let keeper = if state.closed { state.keeper.take() } else { None };
+        drop(state);
+        // Writes the rest and closes the file, so that the next client finds it free.
+        drop(keeper);
     }
 
     // For the driver.
@@ -528,6 +565,9 @@ impl Core {
     /// The client is driven by this one from now on, who begins with a look.
     pub(crate) fn driven_by(&self, driver: Driver) {
         let mut state = self.lock();
+        if let Some(keeper) = &state.keeper {
+            keeper.driven_by(&driver);
+        }
         state.driver = Some(driver);
         state.notified = true;
         state.armed = None;
@@ -545,6 +585,7 @@ impl Core {
         let mut state = self.lock();
         let state = &mut *state;
         state.notified = false;
+        let news = state.keeper.as_mut().and_then(|keeper| keeper.poll(&mut state.machine, now));
         if state.machine.poll_timeout().is_some_and(|due| due <= now) {
             state.machine.handle_timeout(now);
         }
@@ -557,7 +598,7 @@ impl Core {
             answered |= !state.closed;
             state.closed = true;
         }
-        let mut turn = Turn { epoch: state.epoch, ..Turn::default() };
+        let mut turn = Turn { epoch: state.epoch, store: news, ..Turn::default() };
         if !state.events.is_empty() {
             if let Calls::Idle(_) = state.calls
                 && let Calls::Idle(callback) = mem::replace(&mut state.calls, Calls::Running)
@@ -607,6 +648,18 @@ impl Core {
             self.changed.notify_all();
         }
         turn
+    }
+
+    /// Says aloud that the store fails, or works again.
+    pub(crate) fn tell_store(&self, log: &Log, news: &Result<(), StoreError>) {
+        let client_id = self.look(|machine| machine.client_id().clone());
+        match news {
+            Ok(()) => log.write(Level::Info, format_args!("client {client_id}: stored again")),
+            Err(error) => {
+                let line = format_args!("client {client_id}: cannot store, trying again: {error}");
+                log.write(Level::Error, line);
+            }
+        }
     }
 
     /// Calls the program; `true` if it may have to be called again.

@@ -1,18 +1,20 @@
 //! What can go wrong with a client.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use libmqtt_engine::client::{
-    AckError, Answer, AuthenticateError, Cause, ConnectError, DisconnectError, Outcome, PingError,
-    PublishError, RequestError, SubscribeError,
+    AckError, Answer, AuthenticateError, Cause, ConnectError, DisconnectError, FlushError, Outcome,
+    PingError, PublishError, RequestError, SubscribeError,
 };
 use libmqtt_engine::codec::Reason;
+use libmqtt_engine::store::StoreError;
 use libmqtt_net::tls::{SourceError, TlsConfigError, TlsError};
 use libmqtt_net::web::WebSocketError;
 use libmqtt_net::{LayerError, ResolveError};
 
-use super::ServerError;
+use super::{KeeperError, ServerError};
 use crate::Status;
 
 /// Why a client does not do what it was asked.
@@ -45,6 +47,17 @@ pub enum ClientError {
     /// It cannot acknowledge that.
     #[error(transparent)]
     Acknowledge(#[from] AckError),
+    /// It cannot flush.
+    #[error(transparent)]
+    Flush(#[from] FlushError),
+    /// It cannot keep its messages in this file.
+    #[error("messages cannot be kept in {}", path.display())]
+    Store {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: StoreError,
+    },
     /// It cannot send a ping.
     #[error(transparent)]
     Ping(#[from] PingError),
@@ -115,7 +128,10 @@ impl ClientError {
             ClientError::WebSocket(_) => Status::BadArgument,
             ClientError::Publish(error) => publish_status(*error),
             ClientError::Subscribe(error) => subscribe_status(*error),
-            ClientError::Acknowledge(_) | ClientError::Authenticate(_) => Status::BadState,
+            ClientError::Acknowledge(_)
+            | ClientError::Authenticate(_)
+            | ClientError::Flush(FlushError::NoPersistence) => Status::BadState,
+            ClientError::Store { .. } => Status::StorageFailed,
             ClientError::Ping(PingError::NotConnected) => Status::NotConnected,
             ClientError::Ping(PingError::TooMany) => Status::LimitReached,
             ClientError::Request(RequestError::NotInVersion) => Status::NotInVersion,
@@ -140,6 +156,15 @@ impl ClientError {
             ClientError::Subscribe(SubscribeError::Server(reason))
             | ClientError::Failed(Outcome::Unsendable(reason)) => Some(*reason),
             _ => None,
+        }
+    }
+}
+
+impl From<KeeperError> for ClientError {
+    fn from(error: KeeperError) -> ClientError {
+        match error {
+            KeeperError::Unfit(error) => ClientError::Connect(error),
+            KeeperError::Store(path, source) => ClientError::Store { path, source },
         }
     }
 }
@@ -222,6 +247,7 @@ fn publish_status(error: PublishError) -> Status {
         PublishError::QueueFull => Status::QueueFull,
         PublishError::NotReady => Status::NotConnected,
         PublishError::Disconnecting => Status::BadState,
+        PublishError::NotStored => Status::StorageFailed,
     }
 }
 
@@ -269,6 +295,7 @@ impl From<&Outcome> for Status {
             Outcome::ConnectionLost => Status::ConnectionLost,
             Outcome::SessionLost => Status::SessionLost,
             Outcome::Abandoned => Status::Abandoned,
+            Outcome::NotStored => Status::StorageFailed,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod core;
 mod error;
+mod keeper;
 mod options;
 mod server;
 
@@ -19,6 +20,8 @@ use libmqtt_engine::{Instant, Message};
 pub(crate) use self::core::{Control, Core, Drive, Driver};
 pub(crate) use self::error::tls_config_status;
 pub use self::error::{ClientError, NetworkError};
+pub use self::keeper::ClientPersistence;
+pub(crate) use self::keeper::KeeperError;
 pub use self::options::ClientOptions;
 pub(crate) use self::options::Network;
 pub use self::server::{Scheme, Server, ServerError};
@@ -57,7 +60,9 @@ struct Handle {
 
 impl Drop for Handle {
     fn drop(&mut self) {
-        self.core.close(Duration::ZERO, false);
+        // A file is to be free when its client has gone.
+        let kept = self.core.is_kept();
+        self.core.close(Duration::ZERO, kept);
     }
 }
 
@@ -70,6 +75,9 @@ impl Client {
         config.servers = servers.iter().map(|server| server.to_string().into()).collect();
         let seed = crate::random()?;
         let core = Arc::new(Core::new(config, options.events_max, seed, runtime.clock()));
+        if let Some(persistence) = &options.persistence {
+            core.keep(persistence)?;
+        }
         runtime.add(core.clone(), network);
         Ok(Client { handle: Arc::new(Handle { core, _runtime: Some(runtime.clone()) }) })
     }
@@ -150,6 +158,15 @@ impl Client {
         self.core().operation(|machine, now| Ok(machine.request(now, message, timeout)?))
     }
 
+    /// Asks to be told when all that was published so far at QoS 1 and 2 is on disk: the outcome
+    /// is [`Outcome::Written`] then, or [`Outcome::NotStored`]. Whatever the durability is, it is
+    /// written now. `Err` without [`ClientOptions::persistence`].
+    pub fn flush_start(&self) -> Result<Token, ClientError> {
+        let token = self.core().operation(|machine, _| Ok(machine.flush()?))?;
+        self.core().hurry();
+        Ok(token)
+    }
+
     /// Sends PINGREQ.
     pub fn ping(&self) -> Result<Token, ClientError> {
         self.core().operation(|machine, now| Ok(machine.ping(now)?))
@@ -221,6 +238,20 @@ impl Client {
         match self.wait(timeout, |machine, now| Ok(machine.publish(now, message)?))? {
             Outcome::Written => Ok(Reason::Success),
             Outcome::Acknowledged(answer) => Ok(answer.reason),
+            outcome => Err(ClientError::Failed(outcome)),
+        }
+    }
+
+    /// Waits until all that was published so far at QoS 1 and 2 is on disk, so that it will be
+    /// sent whatever happens to this process. `Err` without [`ClientOptions::persistence`], and
+    /// when nothing can be stored.
+    pub fn flush(&self, timeout: Duration) -> Result<(), ClientError> {
+        self.core().check_thread()?;
+        if self.core().is_kept() {
+            self.core().hurry();
+        }
+        match self.wait(timeout, |machine, _| Ok(machine.flush()?))? {
+            Outcome::Written => Ok(()),
             outcome => Err(ClientError::Failed(outcome)),
         }
     }

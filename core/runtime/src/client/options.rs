@@ -5,7 +5,7 @@ use libmqtt_net::tls::{TlsClient, TlsClientOptions};
 use libmqtt_net::web::WebSocketClient;
 use libmqtt_net::{ProxyServer, Route, TcpOptions};
 
-use super::{ClientError, Scheme, Server, ServerError};
+use super::{ClientError, ClientPersistence, Scheme, Server, ServerError};
 
 /// What [`Client::new`](super::Client::new) needs to know.
 #[derive(Clone, Debug)]
@@ -27,6 +27,8 @@ pub struct ClientOptions {
     /// Events that may wait for the program until nothing that has an outcome is begun any more;
     /// messages among them have their own bounds in `config`.
     pub events_max: usize,
+    /// Where messages at QoS 1 and 2 are kept until they are delivered; none: in memory.
+    pub persistence: Option<ClientPersistence>,
 }
 
 impl ClientOptions {
@@ -67,6 +69,7 @@ impl From<ClientConfig> for ClientOptions {
             web_socket: WebSocketClient::default(),
             proxy: None,
             events_max: 65_536,
+            persistence: None,
         }
     }
 }

@@ -15,15 +15,12 @@ use libmqtt_engine::store::{
 use libmqtt_locks::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::Durability;
-use super::file::File;
+use super::file::{File, Owner};
 
 /// How long to wait before trying again what has failed.
 const RETRY: Duration = Duration::from_secs(5);
 /// Bytes that may come together before they are written, whatever the interval.
 const GATHERED_MAX: usize = 16 * 1024 * 1024;
-
-/// Bytes of a broker's file that are kept in memory.
-const CACHE_BYTES: usize = 32 * 1024 * 1024;
 
 /// Called when a handle has something to be polled.
 pub(crate) type Wake = Box<dyn Fn() + Send + Sync>;
@@ -102,7 +99,7 @@ impl Core {
 }
 
 impl DiskStore {
-    /// Opens the file at `path`, or makes it and its directory if nothing is there. `wake` is
+    /// Opens a broker's file at `path`, or makes it and its directory if nothing is there. `wake` is
     /// called, on the store's thread, whenever one of the handles has something to be polled.
     ///
     /// What is at `path` and is no such file stays as it is: `Err` says what is wrong, as it does
@@ -123,7 +120,25 @@ impl DiskStore {
         durability: Durability,
         wakes: Vec<Wake>,
     ) -> Result<Vec<DiskStore>, StoreError> {
-        let file = File::open(path, CACHE_BYTES, true)?;
+        DiskStore::serve(File::open(path, Owner::Broker)?, durability, wakes)
+    }
+
+    /// A client's file, which has one handle.
+    pub(crate) fn open_client(
+        path: &Path,
+        durability: Durability,
+        wake: Wake,
+    ) -> Result<DiskStore, StoreError> {
+        let mut stores =
+            DiskStore::serve(File::open(path, Owner::Client)?, durability, vec![wake])?;
+        stores.pop().ok_or_else(|| StoreError::Medium("it has no handle".into()))
+    }
+
+    fn serve(
+        file: File,
+        durability: Durability,
+        wakes: Vec<Wake>,
+    ) -> Result<Vec<DiskStore>, StoreError> {
         let count = wakes.len();
         let state = State {
             queues: (0..count).map(|_| VecDeque::new()).collect(),

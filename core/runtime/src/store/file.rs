@@ -12,18 +12,45 @@ use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 const ROWS: TableDefinition<'_, u64, &[u8]> = TableDefinition::new("rows");
 const CELLS: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("cells");
 
-/// The cell that tells the format of all others, and the one format there is.
+/// The cell that tells the format of all others.
 const FORMAT_KEY: &[u8] = b"mformat";
-const FORMAT: &[u8] = b"libmqtt 1, 128 slots";
+
+/// Whose file it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Owner {
+    Broker,
+    Client,
+}
+
+impl Owner {
+    /// The one format that its files have.
+    fn format(self) -> &'static [u8] {
+        match self {
+            Owner::Broker => b"libmqtt 1, 128 slots",
+            Owner::Client => b"libmqtt client 1",
+        }
+    }
+
+    /// Bytes of the file that are kept in memory.
+    fn cache_bytes(self) -> usize {
+        match self {
+            Owner::Broker => 32 * 1024 * 1024,
+            Owner::Client => 1024 * 1024,
+        }
+    }
+
+    /// Whether opening after a crash is quick, at a third more work for each commit.
+    fn quick_repair(self) -> bool {
+        self == Owner::Broker
+    }
+}
 
 /// An open file.
 pub(super) struct File {
     path: PathBuf,
-    cache_bytes: usize,
+    owner: Owner,
     /// None after an error: it has to be opened anew.
     database: Option<Database>,
-    /// Opening after a crash is quick, at a third more work for each commit.
-    quick_repair: bool,
 }
 
 fn medium(error: impl Display) -> StoreError {
@@ -33,15 +60,11 @@ fn medium(error: impl Display) -> StoreError {
 impl File {
     /// Opens the file at `path`, or makes it if nothing is there. What is there and is no such
     /// file stays as it is.
-    pub(super) fn open(
-        path: &Path,
-        cache_bytes: usize,
-        quick_repair: bool,
-    ) -> Result<File, StoreError> {
+    pub(super) fn open(path: &Path, owner: Owner) -> Result<File, StoreError> {
         if !path.try_exists().map_err(medium)? {
-            create(path)?;
+            create(path, owner)?;
         }
-        let mut file = File { path: path.into(), cache_bytes, database: None, quick_repair };
+        let mut file = File { path: path.into(), owner, database: None };
         file.reopen()?;
         Ok(file)
     }
@@ -50,11 +73,11 @@ impl File {
     fn reopen(&mut self) -> Result<&Database, StoreError> {
         if self.database.is_none() {
             let mut builder = Database::builder();
-            builder.set_cache_size(self.cache_bytes);
+            builder.set_cache_size(self.owner.cache_bytes());
             // A file that something else has damaged may make redb panic.
             let opened = catch_unwind(AssertUnwindSafe(|| {
                 let database = builder.open(&self.path).map_err(medium)?;
-                check_format(&database)?;
+                check_format(&database, self.owner)?;
                 Ok(database)
             }));
             let database = opened.unwrap_or_else(|_| Err(medium("file is damaged")))?;
@@ -90,7 +113,7 @@ impl File {
     }
 
     fn try_commit(&mut self, batches: &[Batch]) -> Result<(), StoreError> {
-        let quick_repair = self.quick_repair;
+        let quick_repair = self.owner.quick_repair();
         let database = self.reopen()?;
         let changes = Changes::of(batches);
         if changes.rows.is_empty() && changes.cells.is_empty() {
@@ -135,7 +158,7 @@ impl File {
 }
 
 /// Makes an empty file. It gets its name when it is whole.
-fn create(path: &Path) -> Result<(), StoreError> {
+fn create(path: &Path, owner: Owner) -> Result<(), StoreError> {
     if let Some(directory) = path.parent() {
         fs::create_dir_all(directory).map_err(medium)?;
     }
@@ -149,7 +172,8 @@ fn create(path: &Path) -> Result<(), StoreError> {
     let database = Database::create(&unfinished).map_err(medium)?;
     let transaction = database.begin_write().map_err(medium)?;
     transaction.open_table(ROWS).map_err(medium)?;
-    transaction.open_table(CELLS).map_err(medium)?.insert(FORMAT_KEY, FORMAT).map_err(medium)?;
+    let format = owner.format();
+    transaction.open_table(CELLS).map_err(medium)?.insert(FORMAT_KEY, format).map_err(medium)?;
     transaction.commit().map_err(medium)?;
     database.close().map_err(medium)?;
     fs::rename(&unfinished, path).map_err(medium)?;
@@ -159,13 +183,22 @@ fn create(path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn check_format(database: &Database) -> Result<(), StoreError> {
+fn check_format(database: &Database, owner: Owner) -> Result<(), StoreError> {
     let transaction = database.begin_read().map_err(medium)?;
     let strange = || medium("it is not a file of this program");
     let cells = transaction.open_table(CELLS).map_err(|_| strange())?;
     let format = cells.get(FORMAT_KEY).map_err(medium)?.ok_or_else(strange)?;
-    if format.value() == FORMAT {
+    if format.value() == owner.format() {
         return Ok(());
+    }
+    match owner {
+        Owner::Client if format.value() == Owner::Broker.format() => {
+            return Err(medium("it is the file of a broker"));
+        }
+        Owner::Broker if format.value() == Owner::Client.format() => {
+            return Err(medium("it is the file of a client"));
+        }
+        _ => {}
     }
     let format = String::from_utf8_lossy(format.value()).into_owned();
     Err(medium(format!("its format is '{format}', which this version does not read")))

@@ -3,6 +3,8 @@
 //! One file, locked while it is open, and one thread, `mqtt-store`, which commits for all handles.
 //! It takes all that waits and makes it durable in one transaction; while that syncs, the next
 //! gathers. So load makes large transactions, and an idle broker is answered within one sync.
+//!
+//! A broker has one file; a client that keeps its messages has one too, with a thread of its own.
 
 mod disk;
 mod file;
@@ -13,7 +15,8 @@ use std::path::PathBuf;
 pub use disk::DiskStore;
 pub(crate) use disk::Wake;
 
-/// When what is stored is on disk, and with it what an acknowledgement means.
+/// When what is stored is on disk, and with it what an acknowledgement means. (A client's `flush`
+/// has it written at once.)
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
     /// Before it is acknowledged. Nothing that was acknowledged is lost when the process is
@@ -25,7 +28,7 @@ pub enum Durability {
     /// and messages that were delivered and acknowledged in that time may come again, at QoS 2
     /// too.
     Interval(Duration),
-    /// When the broker stops, or 16 MiB of changes have come together. When the process is killed
+    /// When the broker or client stops, or 16 MiB of changes have come together. When the process is killed
     /// or the power fails, all since then is lost or comes again.
     Off,
 }
