@@ -202,6 +202,7 @@ pub(crate) fn outcome(outcome: &Outcome) -> Result<(), Failure> {
         Outcome::ConnectionLost => (LOST, "perhaps lost with the connection".to_owned()),
         Outcome::SessionLost => (LOST, "perhaps lost with the session".to_owned()),
         Outcome::Abandoned => (LOST, "not acknowledged before the end".to_owned()),
+        Outcome::NotStored => (OTHER, "not stored".to_owned()),
         Outcome::Written
         | Outcome::Acknowledged(_)
         | Outcome::Subscribed(_)

@@ -120,7 +120,8 @@ impl<'a> Writer<'a> {
             | Outcome::Dropped
             | Outcome::ConnectionLost
             | Outcome::SessionLost
-            | Outcome::Abandoned => self.put(DONE, [&[]; 3], [token, status, 0]),
+            | Outcome::Abandoned
+            | Outcome::NotStored => self.put(DONE, [&[]; 3], [token, status, 0]),
         }
     }
 

@@ -103,6 +103,22 @@ fn a_client_within_the_process_keeps_its_messages_too() {
     assert_eq!(all(&received, 1), [1]);
 }
 
+#[test]
+fn flush_writes_at_once_whatever_the_durability() {
+    for durability in [Durability::Off, Durability::Interval(10 * SOON)] {
+        let directory = tempfile::tempdir().unwrap();
+        let runtime = Runtime::new().unwrap();
+        let mut options = options("mqtt://127.0.0.1:1", "me", directory.path());
+        options.persistence.as_mut().unwrap().durability = durability;
+        let client = Client::new(&runtime, options).unwrap();
+        client.publish(&message(1).view()).unwrap();
+        client.flush(SOON).unwrap();
+        let token = client.flush_start().unwrap();
+        let told = client.next_event(SOON).unwrap();
+        assert_eq!(told, Some(Event::Done(token, libmqtt_runtime::Outcome::Written)));
+    }
+}
+
 /// The process that is killed: offline, with all of its messages on disk; or online, in the midst
 /// of them.
 #[test]

@@ -101,6 +101,8 @@ pub(super) struct Persist {
     held_messages: usize,
     held_bytes: usize,
     flushes: VecDeque<(u64, Token)>,
+    /// One of these is new.
+    hurry: bool,
     failing: bool,
 }
 
@@ -121,6 +123,7 @@ impl Persist {
             held_messages: 0,
             held_bytes: 0,
             flushes: VecDeque::new(),
+            hurry: false,
             failing: false,
         }
     }
@@ -395,6 +398,12 @@ impl Client {
         self.persist.as_mut()?.take_batch()
     }
 
+    /// Output: whether what `poll_batch` has given is to be made durable now, as `flush` was called
+    /// since the last time; for drivers that would let it gather.
+    pub fn poll_flush(&mut self) -> bool {
+        self.persist.as_mut().is_some_and(|persist| core::mem::take(&mut persist.hurry))
+    }
+
     /// Input: batches up to this one are durable.
     pub fn handle_persisted(&mut self, now: Instant, up_to: Position) {
         let Some(persist) = &mut self.persist else { return };
@@ -435,6 +444,7 @@ impl Client {
             self.finish(token, Outcome::Written);
         } else {
             persist.flushes.push_back((mark, token));
+            persist.hurry = true;
         }
         Ok(token)
     }

@@ -282,13 +282,6 @@ impl Core {
         self.lock().keeper.is_some()
     }
 
-    /// After a command that wants all to be stored soon.
-    pub(crate) fn hurry(&self) {
-        if let Some(keeper) = &mut self.lock().keeper {
-            keeper.hurry();
-        }
-    }
-
     fn lock(&self) -> MutexGuard<'_, State> {
         // No code of the program runs under it; the engine does not panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -451,7 +444,7 @@ impl Core {
         }
     }
 
-    pub(crate) fn check_thread(&self) -> Result<(), ClientError> {
+    fn check_thread(&self) -> Result<(), ClientError> {
         if self.lock().is_driven_here() { Err(ClientError::WouldDeadlock) } else { Ok(()) }
     }
 

@@ -105,11 +105,10 @@ impl Keeper {
         while let Some(batch) = machine.poll_batch() {
             self.store.submit(batch);
         }
-    }
-
-    /// Has all that was submitted stored now, whatever the durability.
-    pub(crate) fn hurry(&mut self) {
-        self.store.fetch(&[]);
+        if machine.poll_flush() {
+            // A fetch is answered when all before it is written, which it thus is now.
+            self.store.fetch(&[]);
+        }
     }
 
     /// Tells the machine what the store has done; the news of a failure, or of its end.

@@ -162,9 +162,7 @@ impl Client {
     /// is [`Outcome::Written`] then, or [`Outcome::NotStored`]. Whatever the durability is, it is
     /// written now. `Err` without [`ClientOptions::persistence`].
     pub fn flush_start(&self) -> Result<Token, ClientError> {
-        let token = self.core().operation(|machine, _| Ok(machine.flush()?))?;
-        self.core().hurry();
-        Ok(token)
+        self.core().operation(|machine, _| Ok(machine.flush()?))
     }
 
     /// Sends PINGREQ.
@@ -246,10 +244,6 @@ impl Client {
     /// sent whatever happens to this process. `Err` without [`ClientOptions::persistence`], and
     /// when nothing can be stored.
     pub fn flush(&self, timeout: Duration) -> Result<(), ClientError> {
-        self.core().check_thread()?;
-        if self.core().is_kept() {
-            self.core().hurry();
-        }
         match self.wait(timeout, |machine, _| Ok(machine.flush()?))? {
             Outcome::Written => Ok(()),
             outcome => Err(ClientError::Failed(outcome)),
