@@ -5,6 +5,8 @@
 use std::io::{Read, Write};
 #[cfg(unix)]
 use std::os::unix::{io::AsRawFd, net::UnixStream};
+#[cfg(unix)]
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use libmqtt_locks::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -13,6 +15,10 @@ use libmqtt_locks::{Condvar, Mutex, MutexGuard, PoisonError};
 pub(crate) struct Bell<T> {
     inner: Mutex<Inner<T>>,
     changed: Condvar,
+    /// Where the event loop waits. Apart from the rest, so that no system call is made under the
+    /// lock, on which the event loop would then have to wait.
+    #[cfg(unix)]
+    sockets: OnceLock<(UnixStream, UnixStream)>,
 }
 
 pub(crate) struct Inner<T> {
@@ -23,21 +29,16 @@ pub(crate) struct Inner<T> {
     pub(crate) armed: bool,
     /// It was woken, where a thread waits in its place.
     rung: bool,
-    #[cfg(unix)]
-    sockets: Option<(UnixStream, UnixStream)>,
 }
 
 impl<T> Bell<T> {
     pub(crate) fn new(state: T) -> Bell<T> {
-        let inner = Inner {
-            state,
-            waiting: 0,
-            armed: false,
-            rung: false,
+        Bell {
+            inner: Mutex::new(Inner { state, waiting: 0, armed: false, rung: false }),
+            changed: Condvar::new(),
             #[cfg(unix)]
-            sockets: None,
-        };
-        Bell { inner: Mutex::new(inner), changed: Condvar::new() }
+            sockets: OnceLock::new(),
+        }
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, Inner<T>> {
@@ -50,12 +51,12 @@ impl<T> Bell<T> {
         if inner.armed {
             inner.armed = false;
             inner.rung = true;
-            #[cfg(unix)]
-            if let Some((writer, _)) = &mut inner.sockets {
-                // Only fails when it is full, and then it wakes anyway.
-                let _ = writer.write(&[1]);
-            }
             drop(inner);
+            #[cfg(unix)]
+            if let Some((writer, _)) = self.sockets.get() {
+                // Only fails when it is full, and then it wakes anyway.
+                let _ = (&*writer).write(&[1]);
+            }
             // On a system without such sockets, a thread waits for the event loop.
             self.changed.notify_all();
         } else if inner.waiting > 0 {
@@ -102,14 +103,14 @@ impl<T> Bell<T> {
     /// The descriptor that becomes readable when the bell rings for the event loop.
     #[cfg(unix)]
     pub(crate) fn descriptor(&self) -> std::io::Result<i32> {
-        let mut inner = self.lock();
-        if inner.sockets.is_none() {
+        if self.sockets.get().is_none() {
             let (writer, reader) = UnixStream::pair()?;
             writer.set_nonblocking(true)?;
             reader.set_nonblocking(true)?;
-            inner.sockets = Some((writer, reader));
+            // Another thread's are as good.
+            let _ = self.sockets.set((writer, reader));
         }
-        Ok(inner.sockets.as_ref().map_or(-1, |(_, reader)| reader.as_raw_fd()))
+        Ok(self.sockets.get().map_or(-1, |(_, reader)| reader.as_raw_fd()))
     }
 
     /// There are no such descriptors here.
@@ -121,9 +122,9 @@ impl<T> Bell<T> {
     /// Makes the descriptor wait for the next ring.
     pub(crate) fn hush(&self) {
         #[cfg(unix)]
-        if let Some((_, reader)) = &mut self.lock().sockets {
+        if let Some((_, reader)) = self.sockets.get() {
             let mut sink = [0; 64];
-            while matches!(reader.read(&mut sink), Ok(64)) {}
+            while matches!((&*reader).read(&mut sink), Ok(64)) {}
         }
     }
 }

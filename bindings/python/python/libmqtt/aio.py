@@ -334,12 +334,12 @@ class Client:
         At QoS 1 and 2, wait until it is acknowledged, and return the Reason Code; at QoS 0, only
         until there is room for it: the option `queue_full` says what happens without.
         """
-        self._running_loop()
+        loop = self._running_loop()
         while True:
             try:
                 if qos:
                     token = self._core.publish_start(topic, payload, qos, retain, properties)
-                    reason: ReasonCode = await self._end(token, timeout)
+                    reason: ReasonCode = await self._end(loop, token, timeout)
                     return reason
                 self._core.send(topic, payload, retain, properties)
                 self._sent += 1
@@ -374,10 +374,10 @@ class Client:
         timeout: float | None = None,
     ) -> Message:
         """Publish a request, wait for the response, and return it. Needs 5.0."""
-        self._running_loop()
+        loop = self._running_loop()
         time = self.timeout if timeout is None else timeout
         token = self._core.request_start(topic, payload, qos, properties, time)
-        reply: Message = await self._end(token, time + 1)
+        reply: Message = await self._end(loop, token, time + 1)
         return reply
 
     async def respond(self, request: Message, payload: Payload = None) -> ReasonCode:
@@ -406,10 +406,10 @@ class Client:
 
         Raises SessionError if the server refuses a filter; what it has granted stays.
         """
-        self._running_loop()
+        loop = self._running_loop()
         several = wanted(filters, qos, options)
         token = self._core.subscribe_start(several, properties)
-        reasons: list[ReasonCode] = await self._end(token, timeout)
+        reasons: list[ReasonCode] = await self._end(loop, token, timeout)
         check([one[0] for one in several], reasons)
         return reasons
 
@@ -421,9 +421,9 @@ class Client:
         timeout: float | None = None,
     ) -> list[ReasonCode]:
         """Unsubscribe from one filter or several, and wait for the server's answer."""
-        self._running_loop()
+        loop = self._running_loop()
         token = self._core.unsubscribe_start(names(filters), properties)
-        reasons: list[ReasonCode] = await self._end(token, timeout)
+        reasons: list[ReasonCode] = await self._end(loop, token, timeout)
         return reasons
 
     # Receiving.
@@ -478,9 +478,9 @@ class Client:
 
     # What the client tells.
 
-    async def _end(self, token: int, timeout: float | None) -> Any:
-        """Wait for the end of an operation."""
-        loop, operations, timer = self._running_loop(), self._operations, self._timer
+    async def _end(self, loop: asyncio.AbstractEventLoop, token: int, timeout: float | None) -> Any:
+        """Wait for the end of an operation, on the running loop."""
+        operations, timer = self._operations, self._timer
         future: asyncio.Future[Any] = loop.create_future()
         until = loop.time() + (self.timeout if timeout is None else timeout)
         if not operations:
