@@ -55,6 +55,7 @@ class MqttClient extends Incoming {
     this._key = ''
     this._index = events.newIndex()
     this._batch = null
+    this._topic = ''
     this._waits = null
     this._unacknowledged = 0
     this._outbox = new Outbox(this)

@@ -22,6 +22,7 @@ const RETAIN = 1 << 10
 const DUP = 1 << 11
 const WANTS_ACK = 1 << 12
 const ASCII = 1 << 13
+const SAME_TOPIC = 1 << 14
 
 const CAUSE = {
   REQUESTED: 0,
@@ -40,8 +41,8 @@ function newIndex () {
   return new Uint32Array(WORDS * MAX + 1)
 }
 
-// A received PUBLISH as MQTT.js has it.
-function publish (buffer, index, at, version) {
+// A received PUBLISH as MQTT.js has it. The topic of the one before it may be its own too.
+function publish (buffer, index, at, version, lastTopic) {
   const flags = index[at]
   const start = index[at + 1]
   const endOfTopic = start + index[at + 2]
@@ -54,9 +55,11 @@ function publish (buffer, index, at, version) {
     qos,
     dup: (flags & DUP) !== 0,
     length: 2 + end - start + (qos ? 2 : 0),
-    topic: flags & ASCII
-      ? buffer.latin1Slice(start, endOfTopic)
-      : buffer.utf8Slice(start, endOfTopic),
+    topic: flags & SAME_TOPIC
+      ? lastTopic
+      : flags & ASCII
+        ? buffer.latin1Slice(start, endOfTopic)
+        : buffer.utf8Slice(start, endOfTopic),
     payload: buffer.subarray(endOfSection, end)
   }
   if (qos) packet.messageId = index[at + 5]

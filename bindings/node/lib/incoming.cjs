@@ -122,8 +122,9 @@ class Incoming extends EventEmitter {
   _message (buffer, at) {
     const index = this._index
     const version = this.options.protocolVersion
-    const packet = events.publish(buffer, index, at, version)
+    const packet = events.publish(buffer, index, at, version, this._topic)
     const { topic, payload } = packet
+    this._topic = topic
     const acknowledged = (index[at] & events.WANTS_ACK) !== 0
     if (version === 5 && this.options.customHandleAcks && packet.qos > 0) {
       return this._askProgram(packet)

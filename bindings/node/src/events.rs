@@ -5,6 +5,7 @@
 //! there one after the other, and three numbers.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use libmqtt_runtime::engine::client::{AckId, Answer, Answers, Cause, Connected, Disconnected};
 use libmqtt_runtime::engine::client::{Challenge, Received};
@@ -26,6 +27,8 @@ const RETAIN: u32 = 1 << 10;
 const DUP: u32 = 1 << 11;
 const WANTS_ACK: u32 = 1 << 12;
 const ASCII: u32 = 1 << 13;
+/// The topic is that of the message before it in the batch.
+const SAME_TOPIC: u32 = 1 << 14;
 const FLAG: u32 = 1 << 10;
 
 /// Writes events.
@@ -34,11 +37,13 @@ pub(crate) struct Writer<'a> {
     pub(crate) index: &'a mut [u32],
     pub(crate) acks: &'a mut VecDeque<AckId>,
     count: usize,
+    /// Where the topic of the last message is.
+    topic: Option<Range<usize>>,
 }
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(index: &'a mut [u32], acks: &'a mut VecDeque<AckId>) -> Writer<'a> {
-        Writer { data: Vec::new(), index, acks, count: 0 }
+        Writer { data: Vec::new(), index, acks, count: 0, topic: None }
     }
 
     fn put(&mut self, kind: u32, parts: [&[u8]; 3], numbers: [u32; 3]) {
@@ -85,13 +90,18 @@ impl<'a> Writer<'a> {
         let mut kind = MESSAGE | (message.qos() as u32) << 8;
         kind |= if message.retain() { RETAIN } else { 0 };
         kind |= if received.dup { DUP } else { 0 };
-        kind |= if message.topic().is_ascii() { ASCII } else { 0 };
+        let topic = message.topic().as_bytes();
+        if self.topic.clone().is_some_and(|last| self.data.get(last) == Some(topic)) {
+            kind |= SAME_TOPIC;
+        } else if topic.is_ascii() {
+            kind |= ASCII;
+        }
+        self.topic = Some(self.data.len()..self.data.len() + topic.len());
         if let Some(ack) = received.ack {
             kind |= WANTS_ACK;
             self.acks.push_back(ack);
         }
-        let parts =
-            [message.topic().as_bytes(), message.properties().as_bytes(), message.payload()];
+        let parts = [topic, message.properties().as_bytes(), message.payload()];
         let id = received.packet_id.map_or(0, |id| u32::from(id.get()));
         self.put(kind, parts, [id, 0, 0]);
     }
