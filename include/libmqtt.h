@@ -1359,7 +1359,8 @@ mqtt_status mqtt_broker_config_set(struct mqtt_broker_config *config,
  `served_by` is the loop that serves it; NULL: it gets one of its own, on a thread of the
  library. The caller frees the client with `mqtt_client_free`. Returns
  `MQTT_STATUS_BAD_ARGUMENT` if a server cannot be used, `MQTT_STATUS_SYSTEM_REFUSED` if there is
- no thread or descriptor left; `error_out` (NULL: not wanted) then gets an explanation, which
+ no thread or descriptor left, `MQTT_STATUS_STORAGE_FAILED` if its file in `data_directory` does
+ not open, which stays as it is; `error_out` (NULL: not wanted) then gets an explanation, which
  the caller frees. Thread: also in callbacks. Since: 0.1.
  */
 mqtt_status mqtt_client_new(const struct mqtt_client_config *config,
@@ -1453,6 +1454,19 @@ mqtt_status mqtt_client_publish_wait(struct mqtt_client *client,
                                      uint32_t timeout_ms,
                                      uint8_t *reason_out,
                                      struct mqtt_error **error_out);
+
+/*
+ Waits for at most `timeout_ms` until all that was published before at QoS 1 and 2 is on disk in
+ the client's `data_directory`, and so will be sent whatever becomes of this process.
+
+ Returns `MQTT_STATUS_BAD_STATE` without a `data_directory`, `MQTT_STATUS_STORAGE_FAILED` when
+ nothing can be stored, `MQTT_STATUS_TIMED_OUT`, `MQTT_STATUS_WOULD_DEADLOCK` in a callback;
+ `error_out` (NULL: not wanted) then gets an explanation, which the caller frees. Thread: any.
+ Since: 0.1.
+ */
+mqtt_status mqtt_client_flush_wait(struct mqtt_client *client,
+                                   uint32_t timeout_ms,
+                                   struct mqtt_error **error_out);
 
 /*
  Publishes a message and awaits a reply to it. Response Topic and Correlation Data are set, and
@@ -1811,6 +1825,8 @@ mqtt_status mqtt_client_config_set_user_properties(struct mqtt_client_config *co
  | `no_delay` | TCP_NODELAY (`true`); only with a socket |
  | `proxy` | `http://HOST:PORT` or `socks5://USER:PASSWORD@HOST:PORT`, through which all servers are reached; empty: none; only with a socket |
  | `events_max` | events that may wait for the program before the socket is not read (65536); not for an engine |
+ | `data_directory` | a directory in which messages at QoS 1 and 2 are kept until they are delivered, across processes: what was published is sent by the next client with this `client_id`, in order, and what was received at QoS 2 does not come twice. Each Client Identifier has a file of its own there, which one client at a time has open. Wants a `client_id`, `session_expiry_s` and no `clean_start` of `always`; empty: none; not for an engine |
+ | `durability` | with it: `sync`: QoS 2 is exactly once even if the process is killed; `250ms`: what is kept is on disk so long after at the latest; `off`: when the client ends; the last two may lose or repeat what came since when the process is killed |
  | `request_response_information` | ask for Response Information (`false`) |
  | `request_problem_information` | let the server explain failures (`true`) |
  | `receive_maximum` | messages at QoS 1 and 2 on their way to the client (1024) |

@@ -66,7 +66,8 @@ unsafe fn begin(
 /// `served_by` is the loop that serves it; NULL: it gets one of its own, on a thread of the
 /// library. The caller frees the client with `mqtt_client_free`. Returns
 /// `MQTT_STATUS_BAD_ARGUMENT` if a server cannot be used, `MQTT_STATUS_SYSTEM_REFUSED` if there is
-/// no thread or descriptor left; `error_out` (NULL: not wanted) then gets an explanation, which
+/// no thread or descriptor left, `MQTT_STATUS_STORAGE_FAILED` if its file in `data_directory` does
+/// not open, which stays as it is; `error_out` (NULL: not wanted) then gets an explanation, which
 /// the caller frees. Thread: also in callbacks. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mqtt_client_new(
@@ -78,7 +79,7 @@ pub unsafe extern "C" fn mqtt_client_new(
     let body = || {
         // SAFETY: the caller promises.
         let (config, out) = unsafe { (borrow(config)?, Out::new(client_out)?) };
-        let options = config.options.clone();
+        let options = config.options()?;
         out.set(insert(match served_by.is_null() {
             true => Client::new(&Runtime::with_log(Log::off())?, options)?,
             false => run_loop::client(served_by, options)?,
@@ -229,6 +230,23 @@ pub unsafe extern "C" fn mqtt_client_publish_wait(
     };
     // SAFETY: the caller promises.
     unsafe { explain(error_out, body) }
+}
+
+/// Waits for at most `timeout_ms` until all that was published before at QoS 1 and 2 is on disk in
+/// the client's `data_directory`, and so will be sent whatever becomes of this process.
+///
+/// Returns `MQTT_STATUS_BAD_STATE` without a `data_directory`, `MQTT_STATUS_STORAGE_FAILED` when
+/// nothing can be stored, `MQTT_STATUS_TIMED_OUT`, `MQTT_STATUS_WOULD_DEADLOCK` in a callback;
+/// `error_out` (NULL: not wanted) then gets an explanation, which the caller frees. Thread: any.
+/// Since: 0.1.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn mqtt_client_flush_wait(
+    client: *mut mqtt_client,
+    timeout_ms: u32,
+    error_out: *mut *mut mqtt_error,
+) -> mqtt_status {
+    // SAFETY: the caller promises.
+    unsafe { explain(error_out, || with(client, |client| client.flush(span(timeout_ms)))) }
 }
 
 /// Publishes a message and awaits a reply to it. Response Topic and Correlation Data are set, and

@@ -6,7 +6,9 @@ use libmqtt_runtime::engine::client::{
     Authentication, CleanStart, ClientConfig, Growth, LostSession, OfflineQoS0, QueueFull, Secret,
     Will,
 };
-use libmqtt_runtime::{ClientOptions, Message, Status, Version};
+use libmqtt_runtime::{
+    ClientOptions, ClientPersistence, Durability, Message, Status, Version, named,
+};
 
 use crate::argument::{bytes, change, give, maybe, qos, take, text};
 use crate::boundary::{Failure, Outcome, explain, get, run};
@@ -24,6 +26,7 @@ pub struct mqtt_client_config {
     of_socket: Option<&'static str>,
     /// An option that was set and means nothing to an engine.
     of_client: Option<&'static str>,
+    durability: Option<Durability>,
 }
 
 impl mqtt_client_config {
@@ -42,10 +45,24 @@ impl mqtt_client_config {
         }
     }
 
+    /// What a client with a socket is told.
+    pub(crate) fn options(&self) -> Result<ClientOptions, Failure> {
+        let mut options = self.options.clone();
+        match (&mut options.persistence, self.durability) {
+            (_, None) => {}
+            (Some(persistence), Some(durability)) => persistence.durability = durability,
+            (None, Some(_)) => {
+                let why = "durability: it wants a data_directory";
+                return Err(Failure::new(Status::BadArgument, why));
+            }
+        }
+        Ok(options)
+    }
+
     /// Refuses what a client without a socket would ignore.
     pub(crate) fn without_socket(&self) -> Result<ClientOptions, Failure> {
         match self.of_socket {
-            None => Ok(self.options.clone()),
+            None => self.options(),
             Some(name) => {
                 let why = format_args!("{name}: a client within the process has no socket");
                 Err(Failure::new(Status::BadArgument, why))
@@ -59,6 +76,15 @@ impl mqtt_client_config {
         }
         let config = &mut self.options.config;
         match name {
+            "data_directory" => {
+                self.options.persistence =
+                    (!value.is_empty()).then(|| ClientPersistence::new(value));
+                self.of_client = Some("data_directory");
+            }
+            "durability" => {
+                self.durability = Some(named::durability(name, value)?);
+                self.of_client = Some("durability");
+            }
             "no_delay" => {
                 set(&mut self.options.tcp.no_delay, name, value)?;
                 self.of_socket = Some("no_delay");
@@ -155,7 +181,12 @@ const LOST_SESSION: &[(&str, LostSession)] = &[
 pub extern "C" fn mqtt_client_config_new() -> *mut mqtt_client_config {
     get(core::ptr::null_mut(), || {
         let options = ClientOptions::from(ClientConfig::default());
-        Some(give(mqtt_client_config { options, of_socket: None, of_client: None }))
+        Some(give(mqtt_client_config {
+            options,
+            of_socket: None,
+            of_client: None,
+            durability: None,
+        }))
     })
 }
 
@@ -383,6 +414,8 @@ pub unsafe extern "C" fn mqtt_client_config_set_user_properties(
 /// | `no_delay` | TCP_NODELAY (`true`); only with a socket |
 /// | `proxy` | `http://HOST:PORT` or `socks5://USER:PASSWORD@HOST:PORT`, through which all servers are reached; empty: none; only with a socket |
 /// | `events_max` | events that may wait for the program before the socket is not read (65536); not for an engine |
+/// | `data_directory` | a directory in which messages at QoS 1 and 2 are kept until they are delivered, across processes: what was published is sent by the next client with this `client_id`, in order, and what was received at QoS 2 does not come twice. Each Client Identifier has a file of its own there, which one client at a time has open. Wants a `client_id`, `session_expiry_s` and no `clean_start` of `always`; empty: none; not for an engine |
+/// | `durability` | with it: `sync`: QoS 2 is exactly once even if the process is killed; `250ms`: what is kept is on disk so long after at the latest; `off`: when the client ends; the last two may lose or repeat what came since when the process is killed |
 /// | `request_response_information` | ask for Response Information (`false`) |
 /// | `request_problem_information` | let the server explain failures (`true`) |
 /// | `receive_maximum` | messages at QoS 1 and 2 on their way to the client (1024) |

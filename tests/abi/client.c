@@ -251,6 +251,45 @@ static void offline_messages_wait_within_their_bounds(void)
     IS(MQTT_STATUS_CLOSED, mqtt_client_connect(client, NULL));
 }
 
+static mqtt_client_config *keeping(const char *directory)
+{
+    mqtt_client_config *config = config_for(broker);
+    OK(mqtt_client_config_set_client_id(config, MQTT_TEXT("kept")));
+    OK(mqtt_client_config_set(config, MQTT_TEXT("session_expiry_s"), MQTT_TEXT("60"), NULL));
+    OK(mqtt_client_config_set(config, MQTT_TEXT("data_directory"), MQTT_TEXT(directory), NULL));
+    OK(mqtt_client_config_set(config, MQTT_TEXT("durability"), MQTT_TEXT("sync"), NULL));
+    return config;
+}
+
+static void messages_outlive_their_client(void)
+{
+    char directory[] = "/tmp/libmqtt-abi-XXXXXX", path[64];
+    CHECK(mkdtemp(directory) != NULL);
+    snprintf(path, sizeof path, "%s/client-kept.db", directory);
+    mqtt_client *reader = connected_client(broker, NULL);
+    subscribe(reader, "kept/+", 2);
+    mqtt_client *client = make_client(keeping(directory), NULL);
+    OK(mqtt_client_publish(client, MQTT_TEXT("kept/1"), NULL, 0, 2, false, NULL, NULL));
+    OK(mqtt_client_flush_wait(client, SOON, NULL));
+    mqtt_client *second = NULL;
+    mqtt_client_config *same = keeping(directory);
+    IS(MQTT_STATUS_STORAGE_FAILED, mqtt_client_new(same, NULL, &second, NULL));
+    mqtt_client_config_free(same);
+    mqtt_client_free(client);
+    client = make_client(keeping(directory), NULL);
+    CHECK(mqtt_client_queued(client) == 1);
+    OK(mqtt_client_connect_wait(client, SOON, NULL, NULL));
+    mqtt_event_free(await_event(reader, MQTT_EVENT_TYPE_MESSAGE));
+    mqtt_client_free(client);
+    IS(MQTT_STATUS_BAD_STATE, mqtt_client_flush_wait(reader, SOON, NULL));
+    mqtt_client_free(reader);
+    mqtt_client_config *lone = config_for(broker);
+    OK(mqtt_client_config_set(lone, MQTT_TEXT("durability"), MQTT_TEXT("off"), NULL));
+    IS(MQTT_STATUS_BAD_ARGUMENT, mqtt_client_new(lone, NULL, &second, NULL));
+    mqtt_client_config_free(lone);
+    CHECK(unlink(path) == 0 && rmdir(directory) == 0);
+}
+
 static void abandoned_tokens_are_told(void)
 {
     mqtt_client *client = make_client(config_for(broker), NULL);
@@ -522,6 +561,7 @@ int main(void)
     RUN(a_will_is_published_and_a_session_resumed);
     RUN(servers_are_tried_in_turn);
     RUN(offline_messages_wait_within_their_bounds);
+    RUN(messages_outlive_their_client);
     RUN(abandoned_tokens_are_told);
     RUN(readiness_is_told);
     RUN(calls_that_wait_fail_in_callbacks);
