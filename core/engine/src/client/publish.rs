@@ -217,10 +217,11 @@ impl Client {
                 break;
             }
             let qos = pending.message.qos();
-            if qos != QoS::AtMostOnce
-                && (!self.session.outbound.has_room() || self.is_store_clogged())
-            {
+            if qos != QoS::AtMostOnce && !self.session.outbound.has_room() {
                 break; // v5 [MQTT-3.3.4-7] [MQTT-4.9.0-2]
+            }
+            if qos != QoS::AtMostOnce && self.is_store_clogged() {
+                break;
             }
             let Some(pending) = self.queue.pop() else { break };
             self.send_pending(now, pending);
