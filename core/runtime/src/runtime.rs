@@ -266,8 +266,9 @@ struct Loop {
     out: Vec<u8>,
     events: VecDeque<libmqtt_engine::client::Event>,
     notes: Vec<Note>,
-    /// Bytes read in this turn.
+    /// Bytes read and written in this turn.
     bytes: usize,
+    written: usize,
     log: Log,
     over: bool,
 }
@@ -293,6 +294,7 @@ impl Loop {
             events: VecDeque::new(),
             notes: Vec::new(),
             bytes: 0,
+            written: 0,
             log,
             over: false,
         };
@@ -304,7 +306,7 @@ impl Loop {
         while !(self.over && self.clients.is_empty()) {
             let now = self.turn(None)?;
             if self.to_serve.is_empty()
-                && let Some(pause) = pace.after_turn(now, self.bytes)
+                && let Some(pause) = pace.after_turn(now, self.bytes, self.written)
             {
                 thread::sleep(pause);
             }
@@ -338,7 +340,7 @@ impl Loop {
 
     /// Returns when it has begun to work.
     fn turn(&mut self, at_most: Option<Duration>) -> io::Result<Instant> {
-        self.bytes = 0;
+        (self.bytes, self.written) = (0, 0);
         self.take_inbox();
         self.poll.wait(self.patience().into_iter().chain(at_most).min())?;
         self.lane.inbox.awake();
@@ -503,6 +505,7 @@ impl Loop {
         let Conn::Open(link) = &mut entry.conn else { return };
         match link.write(&[&self.out], &mut self.buffer) {
             Ok(count) => {
+                self.written += count;
                 if link.is_full(count < self.out.len()) {
                     entry.wait_writable();
                 }
