@@ -110,7 +110,8 @@ pub struct BrokerConfig {
     /// Bytes that wait in memory for all sessions together; likewise.
     pub memory_max: usize,
     /// Bytes on their way to the store of one shard at most. Beyond: its publishers of QoS 1 and 2
-    /// are not read until it has caught up.
+    /// are not read until it has caught up. Where nothing is written at once, this must be more
+    /// than what the store lets gather.
     pub store_queue_bytes_max: usize,
     /// Whether clients may publish to topics that begin with `$`, which the specification wants
     /// kept for the broker.

@@ -93,7 +93,12 @@ impl Broker {
             inboxes.push(Inbox::new(poll.waker(WAKER)?));
             polls.push(poll);
         }
-        let shared = Shared::new(options.config, shards, random()?);
+        let mut config = options.config;
+        if let Some(persistence) = &options.persistence {
+            let gathers = persistence.durability.gathers();
+            config.store_queue_bytes_max = config.store_queue_bytes_max.max(gathers);
+        }
+        let shared = Shared::new(config, shards, random()?);
         let bus = Arc::new(Bus::new(shared, Clock::new(), options.log, inboxes));
         let mut machines = Vec::new();
         for which in (0..shards).map(ShardId) {

@@ -20,7 +20,7 @@ use super::file::{File, Owner};
 /// How long to wait before trying again what has failed.
 const RETRY: Duration = Duration::from_secs(5);
 /// Bytes that may come together before they are written, whatever the interval.
-const GATHERED_MAX: usize = 16 * 1024 * 1024;
+pub(super) const GATHERED_MAX: usize = 16 * 1024 * 1024;
 
 /// Called when a handle has something to be polled.
 pub(crate) type Wake = Box<dyn Fn() + Send + Sync>;

@@ -33,6 +33,18 @@ pub enum Durability {
     Off,
 }
 
+impl Durability {
+    /// Bytes of changes that a shard may have on the way to the store before its publishers have
+    /// to wait, if more than it is told: where nothing is written before so much has gathered, to
+    /// wait for that would be to wait for ever.
+    pub(crate) fn gathers(self) -> usize {
+        match self {
+            Durability::Sync => 0,
+            Durability::Interval(_) | Durability::Off => 2 * disk::GATHERED_MAX,
+        }
+    }
+}
+
 /// Where and how a broker keeps sessions and messages.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Persistence {
