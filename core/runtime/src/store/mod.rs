@@ -8,6 +8,7 @@
 
 mod disk;
 mod file;
+mod rows;
 
 use core::time::Duration;
 use std::path::PathBuf;
