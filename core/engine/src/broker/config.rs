@@ -164,7 +164,7 @@ impl Default for BrokerConfig {
             overload: Overload::Drop,
             retained_max: 1_000_000,
             retained_bytes_max: 1024 * 1024 * 1024,
-            queue_memory_max: 256 * 1024,
+            queue_memory_max: 2 * 1024 * 1024,
             memory_max: 64 * 1024 * 1024,
             store_queue_bytes_max: 1024 * 1024,
             dollar_topics: false,

@@ -23,7 +23,7 @@ use crate::store::{Body, MessageRow, OwedRow, RowId};
 use crate::{Instant, Message};
 
 /// Messages of one page at most, and about how many bytes.
-const PAGE: usize = 256;
+const PAGE: usize = 1024;
 const PAGE_BYTES: usize = 256 * 1024;
 
 /// The part of a queue that is in the store alone, in order.
