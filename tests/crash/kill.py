@@ -34,16 +34,20 @@ AHEAD = 100  # messages of one publisher that may be on their way
 class Broker:
     """A broker that can be killed, and started again where it was."""
 
-    def __init__(self, directory, *options):
-        self.directory, self.options, self.port = directory, options, 0
-        self.starts = []
+    def __init__(self, directory, *options, **process):
+        self.directory, self.options, self.process_options = directory, options, process
+        self.port, self.starts = 0, []
 
     def start(self):
         began = time.monotonic()
         command = [BINARY, "broker", "-p", str(self.port), "--persistence", "true"]
         command += ["--persistence-location", self.directory, "--sys-interval", "0"]
         self.process = subprocess.Popen(
-            [*command, *self.options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            [*command, *self.options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **self.process_options,
         )
         line = self.process.stdout.readline()
         assert line.startswith("listening on "), line + self.process.stderr.read()
