@@ -48,8 +48,8 @@ test('broker.cjs', async (t) => {
       const client = await connectedOf(t, url, { clientId: 'c', username: 'me', password: 'secret' })
       await client.publishAsync('a', 'x', { qos: 1 })
       await client.publishAsync('status/broker', 'down', { qos: 1 })
-      await client.endAsync()
       child.stdout.on('data', (data) => String(data).includes('gone') && child.kill('SIGTERM'))
+      await client.endAsync()
     }
   })
   assert.equal(code, 0, err)
