@@ -5,11 +5,8 @@ MQLOAD=/path/to/generator tests/bench/durable.py [--reps 3] [--only 'full,one'] 
 """
 
 import argparse
-import json
 import os
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -17,6 +14,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "interop"))
 
+import load
 from brokers import Broker
 
 FLOW = "pairs --qos 1 --durable"
@@ -74,18 +72,7 @@ def measure(generator, name, arguments, span):
     kind, directives = BROKERS[name]
     with tempfile.TemporaryDirectory(prefix="libmqtt-durable-") as folder:
         broker = Broker(kind, *[line.format(folder) for line in directives])
-        try:
-            where = ["--port", str(broker.port), "--pid", str(broker.pid), "--json", *span]
-            command = [generator, *arguments.split(), *where]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-        finally:
-            broker.stop()
-    lines = done.stdout.strip().splitlines()
-    if not lines:
-        sys.exit(f"{' '.join(command)}: {done.stderr.strip() or 'no output'}")
-    if done.returncode:
-        print(f"{name}: {lines[-1]}", file=sys.stderr)
-    return json.loads(lines[-1])
+        return load.run(generator, broker, arguments, span)
 
 
 def main():
@@ -96,9 +83,7 @@ def main():
     parser.add_argument("--duration", default="3", help="seconds that are measured")
     parser.add_argument("--shards", help="shards of our broker")
     args = parser.parse_args()
-    generator = os.environ.get("MQLOAD")
-    if not generator or not shutil.which(generator):
-        sys.exit("set MQLOAD to a load generator; tests/bench/README.md says what it must do")
+    generator = load.generator()
     words = [w for w in args.only.split(",") if w]
     wanted = [n for n in SCENARIOS if not words or any(w in n for w in words)]
     words = [w for w in args.broker.split(",") if w]
@@ -116,6 +101,8 @@ def main():
             span = ["--duration", args.duration]
             result = measure(generator, broker, SCENARIOS[scenario], span)
             runs[scenario, broker].append(result)
+            if not result["correct"]:
+                print(f"{broker}, {scenario}: not correct: {result}", file=sys.stderr)
     for scenario in wanted:
         print(f"\n{scenario}")
         base = None

@@ -6,16 +6,14 @@ MQLOAD=/path/to/generator tests/bench/run.py [--reps 3] [--only fanin,pairs] [--
 
 import argparse
 import json
-import os
-import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "interop"))
 
+import load
 from brokers import Broker, free
 from pki import Pki
 
@@ -87,16 +85,7 @@ def measure(generator, name, arguments, span, pki):
             # 2.0.11 does not start with WebSocket alone.
             transport += [f"listener {free()} 127.0.0.1"]
     broker = Broker(kind, *directives, *transport)
-    try:
-        where = ["--port", str(broker.port), "--pid", str(broker.pid), "--json", *span]
-        command = [generator, *arguments.split(), *where]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    finally:
-        broker.stop()
-    lines = done.stdout.strip().splitlines()
-    if not lines:
-        sys.exit(f"{' '.join(command)}: {done.stderr.strip() or 'no output'}")
-    return json.loads(lines[-1])
+    return load.run(generator, broker, arguments, span)
 
 
 def main():
@@ -106,33 +95,32 @@ def main():
     parser.add_argument("--duration", default="3", help="seconds that are measured")
     parser.add_argument("--json", help="append every run's result to this file")
     args = parser.parse_args()
-    generator = os.environ.get("MQLOAD")
-    if not generator or not shutil.which(generator):
-        sys.exit("set MQLOAD to a load generator; tests/bench/README.md says what it must do")
+    generator = load.generator()
     words = [w for w in args.only.split(",") if w]
     wanted = [n for n in SCENARIOS if not words or any(w in n for w in words)]
     # What is wanted of one scenario may be several figures of the same runs.
     loads = list(dict.fromkeys(SCENARIOS[name][0] for name in wanted))
-    runs = {(load, broker): [] for load in loads for broker in BROKERS}
+    runs = {(arguments, broker): [] for arguments in loads for broker in BROKERS}
     folder = tempfile.TemporaryDirectory()
     pki = Pki(folder.name)
     for _ in range(args.reps):
-        for load, broker in runs:  # brokers in turn, so that the machine's moods hit all
-            result = measure(generator, broker, load, ["--duration", args.duration], pki)
-            runs[load, broker].append(result)
+        for arguments, broker in runs:  # brokers in turn, so that the machine's moods hit all
+            result = measure(generator, broker, arguments, ["--duration", args.duration], pki)
+            runs[arguments, broker].append(result)
             if args.json:
                 with open(args.json, "a") as out:
-                    out.write(json.dumps({"load": load, "broker": broker, **result}) + "\n")
+                    out.write(json.dumps({"load": arguments, "broker": broker, **result}) + "\n")
     print("| scenario | one shard | two shards | mosquitto | unit | ratio | two to one | correct |")
     print("|---|---|---|---|---|---|---|---|")
     good = True
     for name in wanted:
-        load, key = SCENARIOS[name]
+        arguments, key = SCENARIOS[name]
         unit, divisor = UNITS[key]
         one, two, theirs = (
-            statistics.median(r[key] for r in runs[load, broker]) / divisor for broker in BROKERS
+            statistics.median(r[key] for r in runs[arguments, broker]) / divisor
+            for broker in BROKERS
         )
-        right = all(r["correct"] for shards in list(BROKERS)[:2] for r in runs[load, shards])
+        right = all(r["correct"] for shards in list(BROKERS)[:2] for r in runs[arguments, shards])
         good &= right
         figures = f"{one:.2f} | {two:.2f} | {theirs:.2f} | {unit} | {one / theirs:.2f}"
         print(f"| {name} | {figures} | {two / one:.2f} | {'yes' if right else 'NO'} |")
