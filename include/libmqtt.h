@@ -1220,7 +1220,8 @@ mqtt_status mqtt_broker_stat(const struct mqtt_broker *broker, int which, uint64
  Makes a client within the process, joined to the broker by memory instead of a socket: servers
  of its configuration are not used. It does nothing before `mqtt_client_connect`.
 
- The caller frees it with `mqtt_client_free`. Thread: also in callbacks. Since: 0.1.
+ Returns `MQTT_STATUS_STORAGE_FAILED` if its file in `data_directory` does not open. The caller
+ frees it with `mqtt_client_free`. Thread: also in callbacks. Since: 0.1.
  */
 mqtt_status mqtt_broker_client(struct mqtt_broker *broker,
                                const struct mqtt_client_config *config,

@@ -327,7 +327,8 @@ pub unsafe extern "C" fn mqtt_broker_stat(
 /// Makes a client within the process, joined to the broker by memory instead of a socket: servers
 /// of its configuration are not used. It does nothing before `mqtt_client_connect`.
 ///
-/// The caller frees it with `mqtt_client_free`. Thread: also in callbacks. Since: 0.1.
+/// Returns `MQTT_STATUS_STORAGE_FAILED` if its file in `data_directory` does not open. The caller
+/// frees it with `mqtt_client_free`. Thread: also in callbacks. Since: 0.1.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn mqtt_broker_client(
     broker: *mut mqtt_broker,

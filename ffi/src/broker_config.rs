@@ -17,7 +17,7 @@ use crate::boundary::{Failure, Outcome, explain, get, run};
 use crate::error::mqtt_error;
 use crate::hooks::{HookTable, mqtt_hooks};
 use crate::log::{log, mqtt_log_fn};
-use crate::option::{choose, set, set_ms, unknown};
+use crate::option::{choose, keep, set, set_ms, unknown};
 use crate::status::mqtt_status;
 use crate::userdata::{Userdata, mqtt_free_fn};
 
@@ -119,14 +119,7 @@ impl mqtt_broker_config {
     /// Where and how sessions and messages are kept, if they are.
     pub(crate) fn persistence(&self) -> Result<Option<Persistence>, Failure> {
         let mut persistence = self.persistence.clone();
-        match (&mut persistence, self.durability) {
-            (_, None) => {}
-            (Some(persistence), Some(durability)) => persistence.durability = durability,
-            (None, Some(_)) => {
-                let why = "durability: it wants a data_directory";
-                return Err(Failure::new(Status::BadArgument, why));
-            }
-        }
+        keep(persistence.as_mut().map(|it| &mut it.durability), self.durability)?;
         Ok(persistence)
     }
 

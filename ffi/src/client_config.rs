@@ -13,7 +13,7 @@ use libmqtt_runtime::{
 use crate::argument::{bytes, change, give, maybe, qos, take, text};
 use crate::boundary::{Failure, Outcome, explain, get, run};
 use crate::error::mqtt_error;
-use crate::option::{choose, set, set_ms, unknown};
+use crate::option::{choose, keep, set, set_ms, unknown};
 use crate::property::{given, mqtt_properties};
 use crate::status::mqtt_status;
 use crate::tls::mqtt_tls;
@@ -45,17 +45,10 @@ impl mqtt_client_config {
         }
     }
 
-    /// What a client with a socket is told.
+    /// What a client is told.
     pub(crate) fn options(&self) -> Result<ClientOptions, Failure> {
         let mut options = self.options.clone();
-        match (&mut options.persistence, self.durability) {
-            (_, None) => {}
-            (Some(persistence), Some(durability)) => persistence.durability = durability,
-            (None, Some(_)) => {
-                let why = "durability: it wants a data_directory";
-                return Err(Failure::new(Status::BadArgument, why));
-            }
-        }
+        keep(options.persistence.as_mut().map(|it| &mut it.durability), self.durability)?;
         Ok(options)
     }
 

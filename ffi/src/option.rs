@@ -3,7 +3,7 @@
 use core::str::FromStr;
 use core::time::Duration;
 
-use libmqtt_runtime::Status;
+use libmqtt_runtime::{Durability, Status};
 
 use crate::boundary::{Failure, Outcome};
 
@@ -47,6 +47,21 @@ pub(crate) fn choose<T: Copy>(
         None => {
             let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
             Err(refuse(name, text, &format!("one of {}", known.join(", "))))
+        }
+    }
+}
+
+/// Has what is kept in a data directory be on disk when the option `durability` says, if it was
+/// set; without a directory that is refused.
+pub(crate) fn keep(place: Option<&mut Durability>, durability: Option<Durability>) -> Outcome {
+    match (place, durability) {
+        (_, None) => Ok(()),
+        (Some(place), Some(durability)) => {
+            *place = durability;
+            Ok(())
+        }
+        (None, Some(_)) => {
+            Err(Failure::new(Status::BadArgument, "durability: it wants a data_directory"))
         }
     }
 }
