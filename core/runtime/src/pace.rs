@@ -3,9 +3,9 @@
 //! A peer that writes every packet by itself wakes a loop for every packet, and waking costs more
 //! than the packet does. A short pause lets several gather, under a load that has them come one
 //! after the other anyway; and where even that gathers many, and more than we say ourselves, which
-//! is a stream, a longer one lets more gather. But who answers only what we have said would merely be slowed down; so what a
-//! pause has gathered is compared with what came with the next shorter one, or without. Where it
-//! does not pay, there are no such pauses for a good while.
+//! is a stream, a longer one lets more gather. But who answers only what we have said would merely
+//! be slowed down; so what a pause has gathered is compared with what came with the next shorter
+//! one, or without. Where it does not pay, there are no such pauses for a good while.
 
 use std::time::Duration;
 

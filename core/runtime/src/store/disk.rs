@@ -99,8 +99,8 @@ impl Core {
 }
 
 impl DiskStore {
-    /// Opens a broker's file at `path`, or makes it and its directory if nothing is there. `wake` is
-    /// called, on the store's thread, whenever one of the handles has something to be polled.
+    /// Opens a broker's file at `path`, or makes it and its directory if nothing is there. `wake`
+    /// is called, on the store's thread, whenever one of the handles has something to be polled.
     ///
     /// What is at `path` and is no such file stays as it is: `Err` says what is wrong, as it does
     /// if another store has the file open.
