@@ -7,6 +7,10 @@ use crate::net::{Pipe, Way};
 use crate::obs::{ActorId, ConnId, MS, Time, What};
 use crate::world::{Conn, Event, Home, World};
 
+/// Until a client that was refused is heard again. Some try again at once, and a broker that
+/// cannot store refuses them for seconds.
+const PATIENCE: Time = 20 * MS;
+
 impl World<'_> {
     /// Does what a participant wants, writes what it has, notes its timer.
     pub(crate) fn serve(&mut self, actor: ActorId) {
@@ -53,6 +57,7 @@ impl World<'_> {
             self.read_later(old, Way::Up, 0);
             self.let_go(old);
         }
+        let refused = self.conns.iter().rfind(|it| it.actor == actor).is_some_and(|it| it.refused);
         let conn = self.conns.len();
         let mut capacity = || {
             if self.settled { 65_536 } else { self.rng.pick(&[40, 500, 10_000, 65_536]) }
@@ -63,6 +68,7 @@ impl World<'_> {
             down: Pipe::new(capacity()),
             home: Home::Nowhere,
             answered: false,
+            refused: false,
             paused: false,
             client_open: true,
             closing: false,
@@ -70,7 +76,10 @@ impl World<'_> {
         });
         self.current[actor] = Some(conn);
         self.note(What::Dialled { conn, actor });
-        let wait = self.rng.micros(10, self.plan.wire_delay_us);
+        let mut wait = self.rng.micros(10, self.plan.wire_delay_us);
+        if refused {
+            wait += PATIENCE;
+        }
         self.at(wait, Event::Opened(conn));
     }
 

@@ -94,6 +94,7 @@ impl World<'_> {
             if let Ok(Progress::Packet(found)) = frame(&head, u32::MAX) {
                 self.conns[conn].answered = true;
                 let packet = head[..found.len].to_vec();
+                self.conns[conn].refused = packet.get(3).is_some_and(|&reason| reason > 0);
                 self.note(What::Answered { conn, packet });
             }
         }

@@ -74,6 +74,8 @@ pub(crate) struct Conn {
     pub(crate) down: Pipe,
     pub(crate) home: Home,
     pub(crate) answered: bool,
+    /// The answer was no.
+    pub(crate) refused: bool,
     pub(crate) paused: bool,
     /// The client still holds its end.
     pub(crate) client_open: bool,
