@@ -222,6 +222,11 @@ impl Ours {
             Event::Done(token, ended) => {
                 let token = token.as_u64();
                 let outcome = match ended {
+                    Ended::Subscribed(answers)
+                        if answers.reasons.iter().any(|it| it.is_error()) =>
+                    {
+                        Outcome::Refused
+                    }
                     Ended::Written
                     | Ended::Acknowledged(_)
                     | Ended::Subscribed(_)
@@ -231,6 +236,9 @@ impl Ours {
                 };
                 if self.subscription == Some(token) {
                     self.subscribed = outcome == Outcome::Done;
+                    if outcome == Outcome::Refused {
+                        self.disconnect(false, None); // it tries again with its next connection
+                    }
                 }
                 Some(Deed::Resolved { token, outcome })
             }

@@ -339,8 +339,11 @@ impl Peer {
             Packet::Publish(publish) => self.heard_publish(publish),
             Packet::Ack(ack) => self.heard_ack(ack),
             Packet::SubAck(suback) => {
-                self.subscribed = true;
                 self.requests.remove(&suback.packet_id.get());
+                self.subscribed = suback.codes.iter().all(|&code| code < 0x80);
+                if self.plan.steady && !self.subscribed {
+                    self.close(); // it tries again with its next connection
+                }
             }
             Packet::UnsubAck(unsuback) => drop(self.requests.remove(&unsuback.packet_id.get())),
             Packet::PingResp => self.ping_sent = None,

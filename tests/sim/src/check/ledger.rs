@@ -210,7 +210,7 @@ impl<'p> Ledger<'p> {
                     self.violation(format!("session: that of actor {actor} is gone"));
                 }
             }
-            Packet::SubAck(_) => {
+            Packet::SubAck(suback) if suback.codes.iter().all(|&code| code < 0x80) => {
                 if let Some(subscriber) = self.subscribers.get_mut(&actor) {
                     subscriber.since.get_or_insert(self.now);
                 }
