@@ -176,14 +176,15 @@ impl Broker {
     }
 
     /// A client within the process.
-    fn client(&self, options: &Bound<'_, PyDict>) -> PyResult<Client> {
+    fn client(&self, py: Python<'_>, options: &Bound<'_, PyDict>) -> PyResult<Client> {
         let options = ClientOptions::read(Vec::new(), options)?;
         if let Some(name) = options.of_socket {
             let why = format!("{name}: a client in the broker's process has no socket");
             return Err(errors::argument(why));
         }
-        let native = self.native.get()?.client(options.native.clone()).map_err(errors::broker)?;
-        Ok(Client::over(native, &options))
+        let (broker, settings) = (self.native.get()?, options.native.clone());
+        let native = process::detached(py, || broker.client(settings))?;
+        Ok(Client::over(native.map_err(errors::broker)?, &options))
     }
 
     /// Ends it within `deadline` seconds, and a second more.

@@ -155,11 +155,12 @@ impl Client {
 #[pymethods]
 impl Client {
     #[new]
-    fn new(servers: Vec<String>, options: &Bound<'_, PyDict>) -> PyResult<Client> {
+    fn new(py: Python<'_>, servers: Vec<String>, options: &Bound<'_, PyDict>) -> PyResult<Client> {
         let options = ClientOptions::read(servers, options)?;
-        let native =
-            Native::new(&process::runtime()?, options.native.clone()).map_err(errors::client)?;
-        Ok(Client::over(native, &options))
+        let (runtime, settings) = (process::runtime()?, options.native.clone());
+        // It reads what is kept in its data directory.
+        let native = process::detached(py, || Native::new(&runtime, settings))?;
+        Ok(Client::over(native.map_err(errors::client)?, &options))
     }
 
     // The connection.
@@ -345,6 +346,11 @@ impl Client {
         }
     }
 
+    /// Waits until all that was published at QoS 1 and 2 is on disk.
+    fn flush(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Py<PyAny>> {
+        self.finish(py, timeout, |client| Ok(client.flush_start()?.as_u64()))
+    }
+
     /// Acknowledges a message, or refuses it.
     #[pyo3(signature = (message, reason = 0))]
     fn acknowledge(&self, message: &Bound<'_, Message>, reason: u8) -> PyResult<()> {
@@ -433,6 +439,12 @@ impl Client {
         Client::publishing(topic, payload, qos, false, properties, |message| {
             hub.begin_async(|client| Ok(client.request_start(message, patience)?.as_u64()))
         })
+    }
+
+    /// Asks when all that was published at QoS 1 and 2 is on disk.
+    fn flush_start(&self) -> PyResult<u64> {
+        let begun = self.hub()?.begin_async(|client| Ok(client.flush_start()?.as_u64()));
+        begun.map_err(errors::client)
     }
 
     /// Has the socket read, whatever waits to be taken, until `end_patience`.

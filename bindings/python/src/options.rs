@@ -7,8 +7,8 @@ use libmqtt_runtime::engine::client::{
 };
 use libmqtt_runtime::named::{ListenerOptions, TlsOptions};
 use libmqtt_runtime::{
-    BrokerOptions, ClientConfig, Durability, Listener, Persistence, PropertiesBuf, Property,
-    Version,
+    BrokerOptions, ClientConfig, ClientPersistence, Durability, Listener, Persistence,
+    PropertiesBuf, Property, Version,
 };
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -77,7 +77,8 @@ impl ClientOptions {
         for (name, value) in options.iter() {
             if !value.is_none() {
                 let name: String = name.extract()?;
-                let known = read.session(&name, &value)?
+                let known = matches!(name.as_str(), "data_directory" | "durability")
+                    || read.session(&name, &value)?
                     || read.connection(&name, &value)?
                     || read.transport(&name, &value)?;
                 if !known {
@@ -85,7 +86,27 @@ impl ClientOptions {
                 }
             }
         }
+        read.storage(options)?;
         Ok(read)
+    }
+
+    /// Where its messages are kept, once all else is known.
+    fn storage(&mut self, options: &Bound<'_, PyDict>) -> PyResult<()> {
+        let (directory, durability) = storage(options)?;
+        let native = &mut self.native;
+        native.persistence = directory.map(ClientPersistence::new);
+        keep(native.persistence.as_mut().map(|it| &mut it.durability), durability)?;
+        if native.persistence.is_some() {
+            if native.config.client_id.is_empty() {
+                return Err(argument("data_directory: it wants a client_id"));
+            }
+            if !native.config.is_lasting() {
+                let why = "data_directory: it wants a session_expiry_s, and no clean_start of \
+                           'always'";
+                return Err(argument(why));
+            }
+        }
+        Ok(())
     }
 
     /// Who the client is, what the server is told, and what of a Session is kept.
@@ -294,32 +315,43 @@ pub(crate) fn listener((url, settings, options): &Spec) -> PyResult<Listener> {
     read().map_err(errors::option)
 }
 
-/// Where sessions and messages are kept, on top of what a file has said.
-fn storage(told: &mut Option<Persistence>, options: &Bound<'_, PyDict>) -> PyResult<()> {
+/// Where is kept what outlives the process, and how soon it is on disk, if that is given.
+fn storage(options: &Bound<'_, PyDict>) -> PyResult<(Option<PathBuf>, Option<Durability>)> {
     let given = |name| -> PyResult<_> {
         Ok(options.get_item(name)?.filter(|value: &Bound<'_, PyAny>| !value.is_none()))
     };
-    if let Some(directory) = given("data_directory")? {
-        *told = Some(Persistence::new(directory.extract::<PathBuf>()?));
+    let directory = given("data_directory")?.map(|it| it.extract::<PathBuf>()).transpose()?;
+    let durability = given("durability")?.map(|value| match value.extract::<f64>() {
+        Ok(_) => Ok(Durability::Interval(span(&value)?)),
+        Err(_) => {
+            let words = [("sync", Durability::Sync), ("off", Durability::Off)];
+            word("durability", &value, &words)
+        }
+    });
+    Ok((directory, durability.transpose()?))
+}
+
+/// Sets the durability that was given, which there has to be a place for.
+fn keep(place: Option<&mut Durability>, durability: Option<Durability>) -> PyResult<()> {
+    match (place, durability) {
+        (_, None) => Ok(()),
+        (Some(place), Some(durability)) => {
+            *place = durability;
+            Ok(())
+        }
+        (None, Some(_)) => Err(argument("durability: it wants a data_directory")),
     }
-    if let Some(durability) = given("durability")? {
-        let persistence =
-            told.as_mut().ok_or_else(|| argument("durability: it wants a data_directory"))?;
-        persistence.durability = match durability.extract::<f64>() {
-            Ok(_) => Durability::Interval(span(&durability)?),
-            Err(_) => {
-                let words = [("sync", Durability::Sync), ("off", Durability::Off)];
-                word("durability", &durability, &words)?
-            }
-        };
-    }
-    Ok(())
 }
 
 /// Reads the limits and policies of a broker.
 pub(crate) fn broker(told: &mut BrokerOptions, options: &Bound<'_, PyDict>) -> PyResult<()> {
     use libmqtt_runtime::{Overload, QueueFull};
-    storage(&mut told.persistence, options)?;
+    let (directory, durability) = storage(options)?;
+    if let Some(directory) = directory {
+        // Instead of what a file has said.
+        told.persistence = Some(Persistence::new(directory));
+    }
+    keep(told.persistence.as_mut().map(|it| &mut it.durability), durability)?;
     let (config, policy) = (&mut told.config, &mut told.policy);
     for (name, value) in options.iter() {
         if value.is_none() {

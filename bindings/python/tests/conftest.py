@@ -70,6 +70,7 @@ def mosquitto(tmp_path: Path) -> Iterator[int]:
         config = tmp_path / "mosquitto.conf"
         config.write_text(
             f"listener {port} 127.0.0.1\nallow_anonymous true\nuser {os.getenv('USER') or 'root'}\n"
+            "max_queued_messages 0\n"
         )
         process = subprocess.Popen([path, "-c", str(config)], stderr=subprocess.DEVNULL)
         try:

@@ -171,6 +171,7 @@ class Client:
         """Seconds that calls wait which are not told otherwise."""
         self._core.want_items()
         self._idle = True
+        self._kept = options.get("data_directory") is not None
         self._waits_for_room = options.get("queue_full", "wait") == "wait"
         self._loop: asyncio.AbstractEventLoop | None = None
         self._unwatch: Callable[[], None] | None = None
@@ -249,9 +250,16 @@ class Client:
             self._leaving.remove(future)
 
     async def close(self, timeout: float | None = None) -> None:
-        """Disconnect, and end the client. May be called at any time, repeatedly."""
+        """Disconnect, and end the client. May be called at any time, repeatedly.
+
+        Messages that are kept in a data directory stay there, which is free for the next client.
+        """
+        loop = asyncio.get_running_loop()
         try:
             await self.disconnect(timeout)
+            if self._kept:
+                # It writes the rest, which the loop does not wait for.
+                await asyncio.shield(loop.run_in_executor(None, self._abandon))
         finally:
             self._abandon()
             if self._unwatch is not None:
@@ -351,6 +359,19 @@ class Client:
                 if not self._waits_for_room:
                     raise
             await self._wait_for_room(timeout)
+
+    async def flush(self, timeout: float | None = None) -> None:
+        """Wait until all that was published so far at QoS 1 and 2 is on disk.
+
+        Also what tasks publish that were made before this call. It is sent then whatever becomes
+        of this process, if need be by the next client with this `client_id` and `data_directory`,
+        without which this raises UsageError. Raises StorageError when nothing can be stored, and
+        TimedOut after `timeout` seconds.
+        """
+        loop = self._running_loop()
+        # Tasks that are new begin first.
+        await asyncio.sleep(0)
+        await self._end(loop, self._core.flush_start(), timeout)
 
     async def _wait_for_room(self, timeout: float | None) -> None:
         if self._core.ask_for_room():

@@ -192,7 +192,10 @@ class Client:
                 self._core.disconnect_wait(time + 1)
 
     def close(self, timeout: float | None = None) -> None:
-        """Disconnect, and end the client. May be called at any time, by any thread, repeatedly."""
+        """Disconnect, and end the client. May be called at any time, by any thread, repeatedly.
+
+        Messages that are kept in a data directory stay there, which is free for the next client.
+        """
         try:
             self.disconnect(timeout)
         finally:
@@ -280,6 +283,15 @@ class Client:
             except QueueFull:
                 if not self._waits_for_room or not self._core.wait_for_room(self._time(timeout)):
                     raise
+
+    def flush(self, timeout: float | None = None) -> None:
+        """Wait until all that was published so far at QoS 1 and 2 is on disk.
+
+        It is sent then whatever becomes of this process, if need be by the next client with this
+        `client_id` and `data_directory`, without which this raises UsageError. Raises StorageError
+        when nothing can be stored, and TimedOut after `timeout` seconds.
+        """
+        self._core.flush(self._time(timeout))
 
     def request(
         self,

@@ -119,6 +119,18 @@ class ClientOptions(TypedDict, total=False):
     queue_full: Literal["wait", "refuse", "drop_oldest"]
     """What happens at these bounds: `publish` waits for room (the default), raises QueueFull, or
     the oldest message is dropped."""
+    data_directory: str | os.PathLike[str]
+    """Where messages at QoS 1 and 2 are kept until they are delivered, across processes; by default
+    they are kept in memory alone. What was published and not acknowledged is sent by the next
+    client with this `client_id`, in order; what was received at QoS 2 does not come twice. Wants a
+    `client_id`, a `session_expiry_s`, and no `clean_start` of "always". The directory is made if
+    it is not there, and may be shared: each Client Identifier has a file of its own in it, which
+    one client at a time has open, until it is closed."""
+    durability: Literal["sync", "off"] | float
+    """With `data_directory`: "sync" (the default): QoS 2 is exactly once even if the process is
+    killed; seconds: what is kept is on disk so long after at the latest; "off": when the client is
+    closed. With the last two, what came since is lost or repeated when the process is killed;
+    `flush` writes it at any time."""
     offline_qos0: Literal["queue", "drop", "refuse"]
     """What happens to messages at QoS 0 that cannot be sent at once; by default they wait."""
     inbox_max: int
