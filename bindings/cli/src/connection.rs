@@ -2,9 +2,13 @@
 
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::path::PathBuf;
 
 use libmqtt_runtime::engine::client::{Authentication, CleanStart, ClientConfig, Will};
-use libmqtt_runtime::{ClientOptions, Message, PropertiesBuf, Property, QoS, TopicName, Version};
+use libmqtt_runtime::{
+    ClientOptions, ClientPersistence, Durability, Message, PropertiesBuf, Property, QoS, TopicName,
+    Version, named,
+};
 
 use crate::args::Args;
 use crate::exit::Failure;
@@ -27,6 +31,9 @@ pub(crate) struct Connection {
     keep_session: bool,
     session_expiry_s: Option<u32>,
     inflight: Option<u16>,
+    /// Where messages are kept until they have arrived.
+    pub(crate) data_directory: Option<PathBuf>,
+    durability: Option<Durability>,
     will_topic: Option<String>,
     will_payload: Option<Vec<u8>>,
     will_qos: Option<QoS>,
@@ -68,6 +75,11 @@ impl Connection {
             "-c" | "--disable-clean-session" => self.keep_session = true,
             "-x" | "--session-expiry-interval" => self.session_expiry_s = Some(expiry(args)?),
             "-M" => self.inflight = Some(args.number(1..=u16::MAX)?),
+            "--data-directory" => self.data_directory = Some(args.raw()?.into()),
+            "--durability" => {
+                let told = named::durability(option, &args.text()?);
+                self.durability = Some(told.map_err(|error| Failure::usage(error.to_string()))?);
+            }
             "-D" | "--property" => self.properties.option(args)?,
             "-d" | "--debug" => self.debug = true,
             "--quiet" => self.quiet = true,
@@ -108,8 +120,27 @@ impl Connection {
             return Err(Failure::usage("-h: the host is empty"));
         }
         let mut options = ClientOptions::from(self.config()?);
+        options.persistence = self.persistence(&options.config)?;
         self.reach.apply(&mut options, host, self.port)?;
         Ok(options)
+    }
+
+    fn persistence(&self, config: &ClientConfig) -> Result<Option<ClientPersistence>, Failure> {
+        let Some(directory) = &self.data_directory else {
+            return match self.durability {
+                Some(_) => Err(Failure::usage("--durability needs a --data-directory")),
+                None => Ok(None),
+            };
+        };
+        if self.id.as_ref().is_none_or(|id| id.is_empty()) {
+            return Err(Failure::usage("--data-directory needs a client id (-i)"));
+        }
+        if !config.is_lasting() {
+            let why = "--data-directory needs a session that is kept (-c, -x)";
+            return Err(Failure::usage(why));
+        }
+        let durability = self.durability.unwrap_or(Durability::Sync);
+        Ok(Some(ClientPersistence { directory: directory.clone(), durability }))
     }
 
     fn config(&self) -> Result<ClientConfig, Failure> {
@@ -320,6 +351,18 @@ mod tests {
     }
 
     #[test]
+    fn messages_are_kept_only_when_asked() {
+        let kept = |line: &str| read(line).unwrap().options().unwrap().persistence;
+        assert_eq!(kept("-c -i me"), None);
+        let sync = ClientPersistence::new("d");
+        assert_eq!(kept("-c -i me --data-directory d"), Some(sync.clone()));
+        assert_eq!(
+            kept("-x 60 -i me --data-directory d --durability off"),
+            Some(ClientPersistence { durability: Durability::Off, ..sync })
+        );
+    }
+
+    #[test]
     fn who_connects_is_told() {
         let told = config("-i me -u joe -P secret -k 7 -V mqttv31 -M 3");
         assert_eq!((&*told.client_id, told.keep_alive_s, told.version), ("me", 7, Version::V31));
@@ -379,6 +422,12 @@ mod tests {
         refused("--will-payload x", "a will needs a topic");
         refused("--will-topic a/+", "--will-topic 'a/+': topic name ");
         refused("-h ''", "the host is empty");
+        refused("-c -i me --durability sync", "--durability needs a --data-directory");
+        refused("-x 9 --data-directory d", "--data-directory needs a client id (-i)");
+        refused("-x 9 -I a --data-directory d", "--data-directory needs a client id (-i)");
+        refused("-i me --data-directory d", "--data-directory needs a session that is kept");
+        let often = "-c -i me --data-directory d --durability often";
+        refused(often, "--durability: 'often' is neither sync nor off nor a time like 250ms");
         refused("-D connect authentication-data x", "needs an authentication-method");
     }
 

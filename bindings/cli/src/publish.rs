@@ -113,6 +113,9 @@ fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failure> 
     if source == Source::Lines && (repeat > 1 || repeat_delay.is_some()) {
         return Err(Failure::usage("--repeat does not go with -l"));
     }
+    if level == QoS::AtMostOnce && connection.data_directory.is_some() {
+        return Err(Failure::usage("--data-directory keeps messages at QoS 1 and 2 (-q)"));
+    }
     let repeat_delay = repeat_delay.unwrap_or_default();
     Ok(Request { connection, topic, source, qos: level, retain, repeat, repeat_delay })
 }
@@ -167,6 +170,7 @@ mod tests {
         check("-t a -m x -q 3", "-q: '3' is not a number between 0 and 2");
         check("-t a -l --repeat 2", "--repeat does not go with -l");
         check("-t a -m x --repeat-delay -1", "'-1' is not a number of seconds");
+        check("-t a -m x --data-directory d", "keeps messages at QoS 1 and 2 (-q)");
         check("-t a -m x rest", "'rest' is not an option");
         check("-t a -m x -C 1", "unknown option '-C'");
     }

@@ -79,16 +79,18 @@ impl Session {
     pub(crate) fn connect(&self) -> Result<Option<Connected>, Failure> {
         match self.client.connect(CONNECT_WITHIN) {
             Ok(connected) => {
-                let present = connected.session_present;
-                self.debug(format_args!(
-                    "connected as '{}', session present: {present}",
-                    connected.client_id
-                ));
+                self.connected(&connected);
                 Ok(Some(connected))
             }
             Err(_) if self.is_ending() => Ok(None),
             Err(error) => Err(failure(self.version, &error)),
         }
+    }
+
+    /// Says that there is a connection, if that is wanted.
+    pub(crate) fn connected(&self, connected: &Connected) {
+        let Connected { client_id, session_present, .. } = connected;
+        self.debug(format_args!("connected as '{client_id}', session present: {session_present}"));
     }
 
     /// Whether the user wants the command to end.
@@ -106,6 +108,9 @@ impl Session {
 
     /// Why a connection ended for good, as the command's end.
     pub(crate) fn lost(&self, cause: &Cause) -> Failure {
+        if let (Cause::Unreachable, Some((server, error))) = (cause, self.client.network_error()) {
+            return failure(self.version, &ClientError::Unreachable(server, error));
+        }
         let (code, message) = why(self.version, cause);
         Failure::new(code, message)
     }
@@ -161,6 +166,7 @@ fn failure(version: Version, error: &ClientError) -> Failure {
             let message = format!("cannot connect to {server}: {}", explain_network(network));
             Failure::new(exit::code(error.status()), message)
         }
+        ClientError::Store { source, .. } => Failure::usage(format!("{error}: {source}")),
         ClientError::Publish(PublishError::QoSNotSupported) => refused(Reason::QoSNotSupported),
         ClientError::Publish(PublishError::RetainNotSupported) => {
             refused(Reason::RetainNotSupported)

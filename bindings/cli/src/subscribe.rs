@@ -114,6 +114,9 @@ fn parse(words: impl IntoIterator<Item = OsString>) -> Result<Request, Failure> 
     if request.retain_as_published && connection.version() != Version::V5 {
         return Err(Failure::usage("--retain-as-published needs MQTT 5 (-V 5)"));
     }
+    if request.qos != QoS::ExactlyOnce && connection.data_directory.is_some() {
+        return Err(Failure::usage("--data-directory keeps what came at QoS 2 (-q 2)"));
+    }
     request.retained = match (not_retained, retained_only) {
         (false, false) => Retained::All,
         (true, false) => Retained::Not,
@@ -194,6 +197,7 @@ mod tests {
         check("-t a -W x", "-W: 'x' is not a number between 1");
         check("-t a -R --retained-only", "leave nothing");
         check("-t a --retain-as-published", "needs MQTT 5");
+        check("-t a -q 1 --data-directory d", "keeps what came at QoS 2 (-q 2)");
         check("-t a --random-filter 5", "it is not supported");
         check("-t a -m x", "unknown option '-m'");
     }

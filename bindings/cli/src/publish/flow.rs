@@ -1,5 +1,6 @@
 //! Publishing, from connecting to the last acknowledgement.
 
+use core::time::Duration;
 use std::io::{self, BufRead};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
@@ -14,6 +15,14 @@ use crate::session::{Session, outcome};
 
 /// Lines that may be on their way at a time.
 const WINDOW: usize = 1024;
+/// The same with a data directory, which takes them while there is no connection.
+const WINDOW_KEPT: usize = 100_000;
+/// How often to look whether what an earlier command has left has arrived, which no event tells.
+const LOOK: Duration = Duration::from_millis(50);
+/// A wait without an end.
+const LONG: Duration = Duration::from_secs(3600);
+/// How long it may take until the disk has all of them.
+const KEEP_WITHIN: Duration = Duration::from_secs(30);
 /// Attempts to connect again before a message is given up. With `-l` there is no end.
 const ATTEMPTS: u32 = 5;
 
@@ -34,6 +43,8 @@ struct Flow<'a> {
     inputs: Receiver<Input>,
     /// Messages without an outcome.
     waiting: usize,
+    /// Why there is no connection, from when one has failed until there is one.
+    down: Option<Failure>,
     /// The first that went wrong.
     failure: Option<Failure>,
 }
@@ -44,15 +55,18 @@ pub(super) fn run(
     mut options: ClientOptions,
     payload: Option<Vec<u8>>,
 ) -> Result<(), Failure> {
+    let kept = options.persistence.is_some();
     options.config.reconnect.attempts_max = if payload.is_some() { ATTEMPTS } else { 0 };
+    // Lines are kept until there is a server.
+    options.config.reconnect.first = kept && payload.is_none();
     // What waits is bounded here.
     options.config.queue_messages_max = usize::MAX;
     options.config.queue_bytes_max = usize::MAX;
     let (tell, inputs) = mpsc::channel();
     let stop = tell.clone();
     let session = Session::new("pub", &request.connection, options, move |client| {
-        if !client.is_connected() {
-            client.close(core::time::Duration::ZERO);
+        if !client.is_connected() && !kept {
+            client.close(Duration::ZERO);
         }
         // Nobody listens any more once the command has ended.
         let _: Result<(), mpsc::SendError<Input>> = stop.send(Input::Stop);
@@ -61,14 +75,19 @@ pub(super) fn run(
     session.client.on_event(Box::new(move |event| {
         let _: Result<(), mpsc::SendError<Input>> = events.send(Input::Client(event));
     }));
-    if session.connect().map_err(|failure| session.report(failure))?.is_none() {
+    if kept {
+        // What is published meanwhile is kept, whether it can be sent or not.
+        session.client.start().map_err(|error| session.report(session.failure(&error)))?;
+    } else if session.connect().map_err(|failure| session.report(failure))?.is_none() {
         return Ok(());
     }
-    let mut flow = Flow { request, session: &session, inputs, waiting: 0, failure: None };
+    let mut flow =
+        Flow { request, session: &session, inputs, waiting: 0, down: None, failure: None };
     let done = match payload {
         Some(payload) => flow.repeat(&payload),
         None => flow.lines(tell),
     };
+    let done = done.map_err(|failure| flow.keep(failure));
     let left = session.leave();
     // The first failure is the one that is told.
     done.and_then(|()| flow.failure.take().map_or(left, Err)).map_err(|why| session.report(why))
@@ -110,21 +129,35 @@ impl Flow<'_> {
     /// Each line of standard input as a message.
     fn lines(&mut self, tell: Sender<Input>) -> Result<(), Failure> {
         let (permit, permits) = mpsc::channel();
-        (0..WINDOW).for_each(|_| grant(&permit));
+        let kept = self.is_kept();
+        (0..if kept { WINDOW_KEPT } else { WINDOW }).for_each(|_| grant(&permit));
         // It may be in the middle of reading when the command ends, so nobody waits for it.
         thread::Builder::new().name("input".into()).spawn(move || read_lines(&permits, &tell))?;
         let mut ended = false;
-        while !ended || self.waiting > 0 {
+        while !ended || self.waiting > 0 || (kept && self.left() > 0) {
             let before = self.waiting;
-            // This end of the channel was handed on, so it lasts.
-            match self.inputs.recv().unwrap_or(Input::Stop) {
+            let input = match self.inputs.recv_timeout(if kept && ended { LOOK } else { LONG }) {
+                Err(RecvTimeoutError::Timeout) => continue,
+                // This end of the channel was handed on, so it lasts.
+                input => input.unwrap_or(Input::Stop),
+            };
+            match input {
                 Input::Client(event) => self.take(event)?,
                 Input::Line(line) => self.publish(&line)?,
                 Input::Eof(result) => {
                     result?;
                     ended = true;
                 }
+                Input::Stop if kept && self.left() > 0 && !self.session.client.is_connected() => {
+                    return Err(Failure::new(LOST, "ended before all messages had arrived"));
+                }
                 Input::Stop => return Ok(()),
+            }
+            if kept
+                && ended
+                && let Some(why) = self.down.take()
+            {
+                return Err(why);
             }
             (self.waiting..before).for_each(|_| grant(&permit));
         }
@@ -154,17 +187,52 @@ impl Flow<'_> {
 
     fn take(&mut self, event: Event) -> Result<(), Failure> {
         match event {
+            // It is kept, and the end of the connection says why it was not sent.
+            Event::Done(_, Outcome::Abandoned) if self.is_kept() => {}
             Event::Done(_, what) => {
                 self.waiting -= 1;
                 self.settle(&what);
             }
+            Event::Connected(connected) => {
+                self.down = None;
+                self.session.connected(&connected);
+            }
             Event::Disconnected(ended) => match ended.retry_in {
-                Some(after) => self.session.retrying(&ended.cause, after),
+                Some(after) => {
+                    self.down = Some(self.session.lost(&ended.cause));
+                    self.session.retrying(&ended.cause, after);
+                }
                 None => return Err(self.session.lost(&ended.cause)),
             },
             _ => {}
         }
         Ok(())
+    }
+
+    /// Whether messages are kept until they have arrived.
+    fn is_kept(&self) -> bool {
+        self.request.connection.data_directory.is_some()
+    }
+
+    /// Messages at QoS 1 and 2 that have not arrived, also of earlier commands that had a data
+    /// directory.
+    fn left(&self) -> usize {
+        self.session.client.queued() + self.session.client.in_flight()
+    }
+
+    /// A failure, with what becomes of the messages that have not arrived.
+    fn keep(&self, mut failure: Failure) -> Failure {
+        let left = self.left();
+        if left > 0
+            && let Some(directory) = &self.request.connection.data_directory
+        {
+            let note = match self.session.client.flush(KEEP_WITHIN) {
+                Ok(()) => format!("{left} kept in {} for the next time", directory.display()),
+                Err(error) => format!("{left} may be lost: {error}"),
+            };
+            failure.message = format!("{}; messages: {note}", failure.message);
+        }
+        failure
     }
 
     /// What became of a message: the first failure is kept, later ones are only told.

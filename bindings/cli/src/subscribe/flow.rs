@@ -43,7 +43,7 @@ struct Flow<'a> {
 /// Subscribes, and prints what comes until it is told to end.
 pub(super) fn run(request: &Request, mut options: ClientOptions) -> Result<(), Failure> {
     // What was not printed stays with the server.
-    options.config.manual_ack = request.count.is_some();
+    options.config.manual_ack = request.count.is_some() || options.persistence.is_some();
     let session = Session::new("sub", &request.connection, options, |client| {
         if client.is_connected() {
             // Its end wakes the loop. An error means that it has ended already.

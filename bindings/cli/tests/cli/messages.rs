@@ -119,6 +119,58 @@ fn a_session_keeps_what_comes_meanwhile() {
 }
 
 #[test]
+fn messages_are_kept_until_there_is_a_server() {
+    let spool = tempfile::tempdir().unwrap();
+    let options = format!("-t a -q 2 -c -i me --data-directory {}", word(spool.path()));
+    let offline = format!("-h 127.0.0.1 -p {} {options}", nobody());
+    let kept = |count: usize| format!("messages: {count} kept in {}", word(spool.path()));
+    run(&format!("pub {offline} -m 0"), &[]).failed(14, &kept(1));
+    // Lines, up to their end, or until a signal comes.
+    let lines = |from: usize| (from..from + 500).map(|n| format!("{n}\n")).collect::<String>();
+    let ended = start(&format!("pub {offline} -l"), &[]).input(lines(1).as_bytes()).end();
+    assert!(ended.code == Some(14) && ended.stderr.contains(&kept(501)), "{ended:?}");
+    let patient = start(&format!("pub {offline} -d -l"), &[]).write(lines(501).as_bytes());
+    (0..500).for_each(|_| drop(patient.wait_for("publishing ")));
+    patient.wait_for("connecting again");
+    // Meanwhile that is its own.
+    run(&format!("pub {offline} -m x"), &[]).failed(1, "client-me.db: ");
+    patient.signal(Signal::TERM);
+    let ended = patient.end_with_open_input();
+    assert!(ended.code == Some(7) && ended.stderr.contains(&kept(1001)), "{ended:?}");
+
+    let broker = Broker::plain();
+    let subscriber = broker.sub("-t a -q 2 -C 1002", &[]);
+    // With nothing of its own; and with something behind.
+    start(&format!("pub -h 127.0.0.1 -p {} {options} -l", broker.port), &[]).end().fine();
+    broker.publish(&format!("{options} -m end"), &[]).fine();
+    let all: String = (0..1001).map(|n| format!("{n}\n")).collect();
+    assert_eq!(subscriber.end().stdout, all + "end\n");
+}
+
+#[test]
+fn nothing_that_came_is_lost_with_a_subscriber_that_is_killed() {
+    let (broker, spool) = (Broker::plain(), tempfile::tempdir().unwrap());
+    let options = format!("-t a -q 2 -c -i me --data-directory {}", word(spool.path()));
+    let mut before: Vec<String> = Vec::new();
+    for round in 0..4 {
+        let subscriber = broker.sub(&options, &[]);
+        let sent: Vec<_> = (0..10).map(|number| format!("{round}.{number}")).collect();
+        for text in &sent {
+            broker.publish("-t a -q 2 -m", &[text]).fine();
+        }
+        let mut printed = Vec::new();
+        while printed.last() != sent.last() {
+            printed.push(subscriber.line());
+        }
+        // What it was printing when it was killed, at its end, may come again.
+        let again = printed.len() - sent.len();
+        assert_eq!(printed[again..], sent);
+        assert!(before.ends_with(&printed[..again]), "{printed:?}");
+        before = sent;
+    }
+}
+
+#[test]
 fn properties_pass() {
     let broker = Broker::plain();
     let format = "%p|%C|%R|%D|%F|%P|%S";
@@ -204,13 +256,15 @@ fn output_is_as_it_was_asked_for() {
     assert_eq!(subscriber.end().stdout, "a x\n");
 }
 
+/// A port at which nobody listens.
+fn nobody() -> u16 {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    taken.local_addr().unwrap().port()
+}
+
 #[test]
 fn a_server_that_is_not_there_is_reported() {
-    let port = {
-        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-        taken.local_addr().unwrap().port()
-    };
-    let server = format!("-h 127.0.0.1 -p {port} -t a");
+    let server = format!("-h 127.0.0.1 -p {} -t a", nobody());
     run(&format!("pub {server} -m x"), &[]).failed(14, "");
     run(&format!("sub {server}"), &[]).failed(14, "");
     let quiet = run(&format!("sub {server} --quiet"), &[]);
@@ -224,5 +278,8 @@ fn wrong_words_are_named() {
     run("sub -t a --cafile /nowhere/x", &[]).failed(1, "cannot read /nowhere/x: No such file");
     run("sub -L http://h/t", &[]).failed(1, "a URL starts with mqtt://");
     run("pub -t a -m x -A 127.0.0.1", &[]).failed(1, "-A: binding");
+    let kept = "-q 2 --data-directory /dev/null/x";
+    run(&format!("pub -t a -m x -c {kept}"), &[]).failed(1, "needs a client id (-i)");
+    run(&format!("sub -t a -c -i me {kept}"), &[]).failed(1, "in /dev/null/x/client-me.db: ");
     run("pub -t a -f /nowhere/x", &[]).failed(1, "-f /nowhere/x: No such file");
 }
