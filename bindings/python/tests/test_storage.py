@@ -370,3 +370,61 @@ def test_options_that_do_not_fit_are_refused(broker: Broker, tmp_path: Path) -> 
                 await client.flush()
 
     asyncio.run(flush())
+
+
+def test_a_disk_that_takes_no_more_is_told_and_recovered_from(tmp_path: Path) -> None:
+    code, out, err = run(
+        """
+import asyncio, resource, sys, time
+from pathlib import Path
+from libmqtt import Client, StorageError, aio
+directory = Path(sys.argv[1])
+options = dict(client_id="me", session_expiry_s=3600, data_directory=directory)
+client = Client("unix:@libmqtt-nobody-listens-here", **options)
+client.publish("t", "x", 1)
+client.flush()
+size = (directory / "client-me.db").stat().st_size
+_, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+taken = 1
+try:
+    while True:
+        client.publish("t", bytes(100_000), 1)
+        taken += 1
+        client.flush()
+except StorageError as error:
+    print(error.status.name)
+try:
+    client.publish("t", "not while nothing can be stored", 1)
+except StorageError as error:
+    print(error.status.name)
+resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+while True:
+    try:
+        client.flush()
+        break
+    except StorageError:
+        time.sleep(0.01)
+client.publish("t", "x", 1)
+client.close()
+
+async def main():
+    client = aio.Client("unix:@libmqtt-nobody-listens-here", **options)
+    assert client.queued == taken + 1, (client.queued, taken)
+    size = (directory / "client-me.db").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, hard))
+    tasks = set()
+    try:
+        while True:
+            tasks.add(asyncio.create_task(client.publish("t", bytes(100_000), 1, timeout=60)))
+            await client.flush()
+    except StorageError as error:
+        print(error.status.name)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    await client.close()
+    await asyncio.gather(*tasks, return_exceptions=True)
+asyncio.run(main())
+""",
+        str(tmp_path),
+    )
+    assert (code, out) == (0, "STORAGE_FAILED\n" * 3), err
