@@ -6,6 +6,7 @@ const native = require('./native.cjs')
 const properties = require('./properties.cjs')
 const tls = require('./tls.cjs')
 const { MqttClient } = require('./client.cjs')
+const { storage } = require('./options.cjs')
 const { unsupported } = require('./errors.cjs')
 
 const HOOKS = ['authenticate', 'authorizePublish', 'authorizeSubscribe']
@@ -19,7 +20,7 @@ const LIMITS = [
   'pendingMax', 'maximumConnectSize', 'addressConnectionsMax', 'addressConnectsPerMinuteMax',
   'addressFailuresPerMinuteMax', 'clientMessagesPerSecondMax', 'clientBytesPerSecondMax',
   'inflightMax', 'subscriptionBytesMax', 'sharedSubscriptionsMax', 'topicLevelsMax',
-  'backlogBytesMax', 'payloadMax', 'anonymous', 'passwordFile', 'aclFile', 'dataDirectory'
+  'backlogBytesMax', 'payloadMax', 'anonymous', 'passwordFile', 'aclFile'
 ]
 const LISTENER = [
   'port', 'host', 'path', 'backlog', 'ipv6Only', 'tls', 'certificateUser', 'webSocket',
@@ -28,7 +29,6 @@ const LISTENER = [
 const WEB_SOCKET = ['path', 'origins', 'trustedProxies', 'page']
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'].map((host) => `http://${host}:*`)
 const PROXY_PROTOCOL = new Map([[undefined, undefined], [false, undefined], [true, 0], [1, 1], [2, 2]])
-const DURABILITY = { sync: 0, off: -1 }
 const NOT_AUTHORIZED = 0x87
 const CONTINUE = 0x18
 const BATCH = 256
@@ -42,8 +42,8 @@ class Broker extends EventEmitter {
 
   constructor (options = {}) {
     super()
-    const { port, host, listen, listeners, events = [], durability, ...rest } = options
-    const given = {}
+    const { port, host, listen, listeners, events = [], dataDirectory, durability, ...rest } = options
+    const given = storage({ dataDirectory, durability })
     this._hooks = {}
     for (const name of Object.keys(rest)) {
       if (HOOKS.includes(name)) {
@@ -60,13 +60,6 @@ class Broker extends EventEmitter {
     }
     if (this._hooks.authenticate && (given.passwordFile || given.anonymous !== undefined)) {
       throw unsupported('who gets in is said by the hook authenticate, or by passwordFile and anonymous')
-    }
-    if (durability !== undefined) {
-      if (!given.dataDirectory) throw unsupported('durability wants a dataDirectory')
-      given.durability = DURABILITY[durability] ?? durability
-      if (!(Number.isFinite(given.durability))) {
-        throw unsupported('durability is none of sync, off and a number of milliseconds')
-      }
     }
     given.listeners = listenersOf({ port, host, listen, listeners })
     given.hooks = [...Object.keys(this._hooks), ...events]

@@ -12,11 +12,12 @@ const { MessageStream } = require('./messages.cjs')
 const { Store, DefaultMessageIdProvider } = require('./store.cjs')
 const { Transport } = require('./transport.cjs')
 const { validateTopics } = require('./topics.cjs')
-const { ofStatus, unsupported } = require('./errors.cjs')
+const { ofStatus, left, unsupported } = require('./errors.cjs')
 
 const { EMPTY } = properties
 const FOREVER = 0x7fffffff
-// What waits at QoS 0 is written before a goodbye, within this time.
+// What waits at QoS 0 is written before a goodbye, within this time; what an earlier process has
+// stored is sent and answered, as long as that takes.
 const GOODBYE_MS = 2000
 
 class MqttClient extends Incoming {
@@ -35,8 +36,8 @@ class MqttClient extends Incoming {
     for (const name of Object.keys(DEFAULTS)) {
       if (typeof this.options[name] === 'undefined') this.options[name] = DEFAULTS[name]
     }
-    if (typeof this.options.clientId !== 'string') this.options.clientId = MqttClient.defaultId()
     check(this.options)
+    if (typeof this.options.clientId !== 'string') this.options.clientId = MqttClient.defaultId()
     this.log = this.options.log || (() => {})
     this.noop = () => {}
     this.connected = false
@@ -53,12 +54,18 @@ class MqttClient extends Incoming {
     this._connector = connector
     this._native = null
     this._key = ''
+    // Whether the native client keeps messages beyond the process; and whether there was ever one.
+    this._keeps = false
+    this._begun = false
     this._index = events.newIndex()
     this._batch = null
     this._topic = ''
     this._waits = null
     this._unacknowledged = 0
     this._outbox = new Outbox(this)
+    // Those who wait for the disk, beside those who are asked for now.
+    this._flushes = []
+    this._flushing = false
     // What is under way: by the native client's token, and by message id.
     this._tokens = new Map()
     this._outgoing = new Map()
@@ -79,6 +86,7 @@ class MqttClient extends Incoming {
     this._firstConnection = true
     this._streams = new Set()
     if (!this.options.manualConnect) this.connect()
+    else if (this.options.dataDirectory) this._open()
   }
 
   // What is to be seen.
@@ -149,23 +157,21 @@ class MqttClient extends Incoming {
       return this
     }
     if (this._attempting) return this
-    const wanted = settings(this.options, this)
-    const { userName, password, ...rest } = wanted
-    const key = JSON.stringify(rest)
-    const made = !this._native || key !== this._key
-    if (made) this._make(wanted, key)
-    this._attempting = true
-    this._showsConnect = this.listenerCount('packetsend') > 0
-    this._keepProcess()
     try {
-      if (!made) this._native.setCredentials(userName, password)
+      this._open()
+      this._attempting = true
+      this._showsConnect = this.listenerCount('packetsend') > 0
+      this._keepProcess()
       this._native.start()
     } catch (error) {
-      // It would be refused again: what is wrong are the options.
+      // What the program has begun with, it hears of at once.
+      if (!this._begun) throw error
       this._attempting = false
-      this._suppressed = true
+      // It would be refused again: what is wrong are the options. But a disk may recover.
+      this._suppressed = error.code !== 'MQTT_STORAGE_FAILED'
       setImmediate(() => {
         this._releaseProcess()
+        this._setUpReconnect()
         this.emit('error', error)
         this.emit('close')
       })
@@ -173,11 +179,21 @@ class MqttClient extends Incoming {
     return this
   }
 
+  // A native client for the options as they are now.
+  _open () {
+    const wanted = settings(this.options, this)
+    const { userName, password, ...rest } = wanted
+    const key = JSON.stringify(rest)
+    if (!this._native || key !== this._key) this._make(wanted, key)
+    else this._native.setCredentials(userName, password)
+  }
+
   // A native client, with what the last one had not done.
   _make (wanted, key) {
-    this._native?.close()
-    this._tokens.clear()
+    this._close()
     this._native = this._connector.make(wanted, () => this._drain())
+    this._begun = true
+    this._keeps = wanted.dataDirectory !== undefined
     // Until it is seen whether a program that has just begun listens to them.
     this._native.watch(true)
     this._key = key
@@ -189,6 +205,23 @@ class MqttClient extends Incoming {
         this._outgoing.set(id, entry)
       }
       this._send(entry)
+    }
+  }
+
+  // Closes the native client. What it keeps beyond the process, the next one goes on with; those
+  // who wait for it here hear that.
+  _close () {
+    if (!this._native) return
+    if (this._keeps) this._outbox.flush()
+    this._native.close()
+    this._native = null
+    const entries = this._keeps ? [...this._tokens.values()] : []
+    this._tokens.clear()
+    for (const callback of this._flushes.splice(0)) process.nextTick(callback, left())
+    for (const entry of entries) {
+      if (entry.cmd !== 'publish') continue
+      this._forget(entry)
+      if (entry.cb) process.nextTick(entry.cb, left())
     }
   }
 
@@ -310,13 +343,15 @@ class MqttClient extends Incoming {
     const packet = { cmd: 'publish', topic, payload, qos, retain, messageId: id, dup }
     if (version5) packet.properties = options.properties
     const entry = {
-      cmd: 'publish', id, cb: callback || this.noop, volatile: false, packet, message: null
+      cmd: 'publish', id, cb: callback || this.noop, volatile: false, packet, message: null, cbStorePut: null
     }
+    const keeps = this.options.dataDirectory !== undefined
+    if (keeps) entry.cbStorePut = options.cbStorePut
     if (section.length) entry.message = { topic, payload, section, qos, retain }
     this._outgoing.set(id, entry)
     this.outgoingStore._inflights.set(id, packet)
     if (this._native) this._outbox.put(topic, payload, section, qos, retain, entry)
-    options.cbStorePut?.()
+    if (!keeps) options.cbStorePut?.()
     this._flow()
     return this
   }
@@ -342,6 +377,51 @@ class MqttClient extends Incoming {
 
   publishAsync (topic, message, options) {
     return promised((done) => this.publish(topic, message, options, done))
+  }
+
+  // Storing.
+
+  flush (callback) {
+    if (this._checkDisconnecting(callback)) return this
+    if (!this._native || !this._keeps) {
+      const error = this._native
+        ? unsupported('flush wants option dataDirectory')
+        : ofStatus(-5, 'flush')
+      return this._tell(error, callback)
+    }
+    this._outbox.flush()
+    this._awaitDisk((error) => {
+      if (callback) callback(error)
+      else if (error) this.emit('error', error)
+    })
+    return this
+  }
+
+  flushAsync () {
+    return promised((done) => this.flush(done))
+  }
+
+  // Has `callback` called when all so far is on disk, or it cannot be. It is asked for once at a
+  // time, for all who have come meanwhile.
+  _awaitDisk (callback) {
+    this._flushes.push(callback)
+    if (!this._flushing) this._flush()
+  }
+
+  async _flush () {
+    this._flushing = true
+    const callbacks = this._flushes.splice(0)
+    const status = await this._native.flush()
+    this._flushing = false
+    const error = status === 0 ? undefined : ofStatus(status, 'flush')
+    for (const callback of callbacks) process.nextTick(callback, error)
+    if (this._flushes.length) this._flush()
+  }
+
+  _isStored (entry) {
+    const { cbStorePut } = entry
+    entry.cbStorePut = null
+    cbStorePut?.()
   }
 
   // Subscribing.
@@ -549,7 +629,7 @@ class MqttClient extends Incoming {
         reason: reasonCode,
         sessionExpiry: section?.sessionExpiryInterval,
         properties: properties.encode(section, ['sessionExpiryInterval']),
-        wait: GOODBYE_MS
+        wait: this._keeps ? FOREVER : GOODBYE_MS
       })
     } catch (error) {
       this.emit('error', error)
@@ -574,9 +654,7 @@ class MqttClient extends Incoming {
   }
 
   _letGo () {
-    this._native?.close()
-    this._native = null
-    this._tokens.clear()
+    this._close()
     this._batch = null
     this._releaseProcess()
   }
@@ -589,11 +667,7 @@ class MqttClient extends Incoming {
   // The program closes the transport itself, as if it had been lost.
   _drop () {
     if (!this._attempting || this._left) return
-    this._left = () => {
-      this._native?.close()
-      this._native = null
-      this._tokens.clear()
-    }
+    this._left = () => this._close()
     this._cut()
     if (this._waits) setImmediate(() => this._leaveMessage())
   }

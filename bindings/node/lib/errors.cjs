@@ -75,6 +75,16 @@ function ofStatus (number, what) {
   return Object.assign(new Error(`${what}: ${message}`), { code })
 }
 
+// Of what was under way when the client let go of the connection for good.
+function closed () {
+  return new Error('Connection closed')
+}
+
+// Likewise, of a client that keeps its messages: the next one sends it.
+function left () {
+  return Object.assign(closed(), { code: 'MQTT_ABANDONED' })
+}
+
 // What is not there, or not with this transport.
 function unsupported (what) {
   return Object.assign(new Error(`libmqtt: ${what}`), { code: 'MQTT_BAD_ARGUMENT' })
@@ -111,5 +121,7 @@ module.exports = {
   ErrorWithSubackPacket,
   ofStatus,
   ofFailure,
+  closed,
+  left,
   unsupported
 }

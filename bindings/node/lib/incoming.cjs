@@ -8,7 +8,7 @@ const events = require('./events.cjs')
 const packets = require('./packets.cjs')
 const { KIND, CAUSE, FLAG, WORDS } = events
 const {
-  ReasonCodes, ErrorWithReasonCode, ErrorWithSubackPacket, ofStatus, ofFailure
+  ReasonCodes, ErrorWithReasonCode, ErrorWithSubackPacket, ofStatus, ofFailure, closed, left
 } = require('./errors.cjs')
 
 const { EMPTY } = properties
@@ -265,8 +265,12 @@ class Incoming extends EventEmitter {
       else entry.cb?.()
       return
     }
-    // It stays with us, for the next connection.
-    if (status === -209 && entry.id) return
+    // It stays with us, for the next connection; or on disk, for the next client.
+    const stays = status === -209 && entry.id
+    if (stays && !(this._keeps && entry.cmd === 'publish')) return
+    // An acknowledgement may be faster than the disk.
+    if (status === 0 && entry.cbStorePut) this._isStored(entry)
+    entry.cbStorePut = null
     const reason = this._index[at + 7]
     const packet = this._forget(entry)
     const section = events.sectionOf(buffer, this._index, at)
@@ -287,7 +291,7 @@ class Incoming extends EventEmitter {
       entry.cb?.(new ErrorWithReasonCode(`Publish error: ${ReasonCodes[reason]}`, reason), answer)
     } else {
       const lost = status === -102 || status === -209
-      entry.cb?.(lost ? new Error('Connection closed') : ofStatus(status, entry.cmd))
+      entry.cb?.(stays ? left() : lost ? closed() : ofStatus(status, entry.cmd))
     }
     this._afterAnswer()
   }

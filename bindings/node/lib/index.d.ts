@@ -281,9 +281,25 @@ export interface IClientOptions {
   autoUseTopicAlias?: boolean
   /** 5.0: likewise. */
   autoAssignTopicAlias?: boolean
-  /** Only the in-memory `Store` of this package. */
+  /**
+   * A directory where messages at QoS 1 and 2 are kept until they are delivered, across processes;
+   * none: in memory alone. What was published is sent by the next client with this `clientId`, in
+   * order; what was received at QoS 2 and handled does not come twice. Each Client Identifier has a
+   * file of its own there, which one client at a time has open, until it has ended. Wants a
+   * `clientId`, `clean: false` and with 5.0 a `sessionExpiryInterval`. What is wrong with the file
+   * is thrown with the code `MQTT_STORAGE_FAILED`. Not in MQTT.js.
+   */
+  dataDirectory?: string
+  /**
+   * When what is kept in `dataDirectory` is on disk. sync: before anything depends on it, so that QoS
+   * 2 is exactly once even if the process is killed; off: when the client ends; or so many
+   * milliseconds later at most. The last two may lose or repeat what came since, unless `flush` was
+   * called. sync. Not in MQTT.js.
+   */
+  durability?: 'sync' | 'off' | number
+  /** Only the in-memory `Store` of this package; to keep messages beyond the process: `dataDirectory`. */
   incomingStore?: Store
-  /** Only the in-memory `Store` of this package. */
+  /** Likewise. */
   outgoingStore?: Store
   /** Only the providers of this package. */
   messageIdProvider?: DefaultMessageIdProvider | UniqueMessageIdProvider
@@ -366,7 +382,10 @@ export interface IClientPublishOptions {
   dup?: boolean
   /** 5.0. */
   properties?: IPublishPacket['properties']
-  /** Called when a message at QoS 1 or 2 is kept. */
+  /**
+   * Called when a message at QoS 1 or 2 is kept, before its callback: with `dataDirectory`, when it is
+   * on disk, whatever the `durability`; not if it cannot be stored.
+   */
   cbStorePut?: () => void
 }
 
@@ -540,6 +559,15 @@ export class MqttClient extends EventEmitter {
     opts?: IClientPublishOptions
   ): Promise<Packet | undefined>
 
+  /**
+   * Has all that was published so far at QoS 1 and 2 written to `dataDirectory`, whatever the
+   * `durability`: when it calls back, it will be sent whatever becomes of this process. An error with
+   * the code `MQTT_STORAGE_FAILED` when nothing can be stored at present. Not in MQTT.js.
+   */
+  flush (callback?: DoneCallback): this
+  /** Likewise. */
+  flushAsync (): Promise<void>
+
   /** Subscribes. */
   subscribe (topic: string | string[] | ISubscriptionMap): this
   subscribe (topic: string | string[] | ISubscriptionMap, callback?: ClientSubscribeCallback): this
@@ -568,7 +596,11 @@ export class MqttClient extends EventEmitter {
    */
   messages (topic: string | string[] | ISubscriptionMap, options?: StreamOptions): MessageStream
 
-  /** Ends the client: after what is under way, or at once with `force`. */
+  /**
+   * Ends the client: after what is under way, or at once with `force`. With `dataDirectory` and a
+   * connection, what earlier processes have left is under way too; and what is not delivered stays for
+   * the next client, so that its callback has an error with the code `MQTT_ABANDONED`.
+   */
   end (callback?: DoneCallback): this
   end (force?: boolean | null): this
   end (opts?: DisconnectOptions, callback?: DoneCallback): this

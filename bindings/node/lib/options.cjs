@@ -67,15 +67,50 @@ function ofArguments (url, options) {
   return options
 }
 
+const DURABILITY = new Map([['sync', 0], ['off', -1]])
+
+// Where a broker or a client keeps what outlives it, and when it is on disk: after so many
+// milliseconds at most; 0: before anything depends on it; below: when it ends.
+function storage ({ dataDirectory, durability }) {
+  if (dataDirectory !== undefined && (typeof dataDirectory !== 'string' || !dataDirectory)) {
+    throw unsupported('dataDirectory is not the path of a directory')
+  }
+  if (durability === undefined) return { dataDirectory }
+  if (dataDirectory === undefined) throw unsupported('durability wants a dataDirectory')
+  const number = DURABILITY.get(durability) ?? durability
+  if (!Number.isFinite(number) || (number < 0 && durability !== 'off')) {
+    throw unsupported('durability is none of sync, off and a number of milliseconds')
+  }
+  return { dataDirectory, durability: number }
+}
+
+// What is kept beyond the process is found again by the Client Identifier, and belongs to a session
+// that the server keeps too.
+function checkStorage (options) {
+  const { dataDirectory } = storage(options)
+  for (const name of ['incomingStore', 'outgoingStore']) {
+    if (!options[name]) continue
+    if (!(options[name] instanceof Store)) {
+      throw unsupported(`option ${name}: only the in-memory Store of this package is supported; ` +
+        'option dataDirectory keeps messages beyond the process')
+    }
+    if (dataDirectory) throw unsupported(`${name} and dataDirectory exclude each other`)
+  }
+  if (!dataDirectory) return
+  if (typeof options.clientId !== 'string' || !options.clientId) {
+    throw unsupported('dataDirectory wants a clientId, by which messages are found again')
+  }
+  if (options.clean === undefined || options.clean) throw unsupported('dataDirectory wants clean: false')
+  if (options.protocolVersion === 5 && !options.properties?.sessionExpiryInterval) {
+    throw unsupported('dataDirectory wants properties.sessionExpiryInterval above 0')
+  }
+}
+
 // Refuses what cannot be honoured.
 function check (options) {
   network.check(options)
   if (options.authPacket) throw unsupported('option authPacket is not supported: use handleAuth')
-  for (const name of ['incomingStore', 'outgoingStore']) {
-    if (options[name] && !(options[name] instanceof Store)) {
-      throw unsupported(`option ${name}: only the in-memory Store of this package is supported`)
-    }
-  }
+  checkStorage(options)
   const provider = options.messageIdProvider
   if (provider && !(provider instanceof DefaultMessageIdProvider) &&
     !(provider instanceof UniqueMessageIdProvider)) {
@@ -155,7 +190,8 @@ function settings (options, client) {
     resubscribe: false,
     queueMessages: Number.MAX_SAFE_INTEGER,
     queueBytes: options.queueBytesMax ?? 2 ** 30,
-    inFlight: 65535
+    inFlight: 65535,
+    ...storage(options)
   }
 }
 
@@ -167,4 +203,4 @@ function credentials ({ username, password }) {
   }
 }
 
-module.exports = { DEFAULTS, ofArguments, check, settings, credentials, bytes }
+module.exports = { DEFAULTS, ofArguments, check, storage, settings, credentials, bytes }

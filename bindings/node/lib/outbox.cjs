@@ -74,9 +74,13 @@ class Outbox {
       const entry = entries[i]
       entries[i] = undefined
       const token = index[i * WORDS + 5]
-      if (token) client._tokens.set(token, entry)
-      // What was refused has the status in place of its flags.
-      else if (!good && index[i * WORDS + 4]) refused.push([entry, index[i * WORDS + 4] | 0])
+      if (token) {
+        client._tokens.set(token, entry)
+        if (entry.cbStorePut) client._awaitDisk((error) => error || client._isStored(entry))
+      } else if (!good && index[i * WORDS + 4]) {
+        // What was refused has the status in place of its flags.
+        refused.push([entry, index[i * WORDS + 4] | 0])
+      }
     }
     // Listeners run when all is in order.
     for (const [entry, status] of refused) client._refused(entry, status)

@@ -8,8 +8,8 @@ use libmqtt_locks::{Mutex, MutexGuard, PoisonError};
 use libmqtt_runtime::auth::Policy;
 use libmqtt_runtime::codec::{Carrier, PacketType};
 use libmqtt_runtime::{
-    Answers, Broker as Native, BrokerConfig, BrokerError, BrokerOptions, Durability, HooksFactory,
-    Message, Overload, Persistence, QueueFull, Reason, Step, Ticket, Verdict,
+    Answers, Broker as Native, BrokerConfig, BrokerError, BrokerOptions, HooksFactory, Message,
+    Overload, Persistence, QueueFull, Reason, Step, Ticket, Verdict,
 };
 use napi::bindgen_prelude::{AsyncTask, Buffer, Function, Uint8Array};
 use napi::{Env, Task};
@@ -38,8 +38,7 @@ pub struct BrokerSettings {
     pub payload_max: Option<f64>,
     /// Where sessions and messages are kept.
     pub data_directory: Option<String>,
-    /// When they are on disk: after so many milliseconds; 0: before they are acknowledged; below:
-    /// when the broker stops.
+    /// When they are on disk: see [`settings::durability`].
     pub durability: Option<f64>,
     /// Shards.
     pub shards: Option<u16>,
@@ -191,11 +190,7 @@ impl BrokerSettings {
 
     fn persistence(&self) -> Option<Persistence> {
         let directory = self.data_directory.as_ref()?;
-        let durability = match self.durability {
-            None | Some(0.0) => Durability::Sync,
-            Some(below) if below < 0.0 => Durability::Off,
-            Some(milliseconds) => Durability::Interval(settings::milliseconds(milliseconds)),
-        };
+        let durability = settings::durability(self.durability);
         Some(Persistence { durability, ..Persistence::new(directory) })
     }
 
@@ -552,7 +547,7 @@ impl Broker {
             return Err(errors::broker(BrokerError::Stopped));
         }
         let native = self.native.client(settings.options()?).map_err(errors::broker)?;
-        Ok(Client::over(native, Wake::new(&wake)?))
+        Ok(Client::over(native, &settings, Wake::new(&wake)?))
     }
 
     /// Stops it within so many milliseconds.

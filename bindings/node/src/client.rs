@@ -11,8 +11,8 @@ use libmqtt_runtime::{
     Client as Native, ClientError, Event, NetworkError, Properties, PropertiesBuf, Publish, QoS,
     Reason, Runtime as NativeRuntime, Status, Subscription, Version,
 };
-use napi::Env;
-use napi::bindgen_prelude::{BufferSlice, Function, Uint8Array, Uint32ArraySlice};
+use napi::bindgen_prelude::{BufferSlice, Function, PromiseRaw, Uint8Array, Uint32ArraySlice};
+use napi::{Env, Task};
 use napi_derive::napi;
 
 use crate::errors::{self, Result};
@@ -77,14 +77,17 @@ pub struct Goodbye {
 #[napi]
 pub struct Client {
     native: Option<Native>,
+    /// Whether it keeps messages beyond the process.
+    keeps: bool,
     events: Vec<Event>,
     acks: VecDeque<AckId>,
 }
 
 impl Client {
-    pub(crate) fn over(native: Native, wake: Wake) -> Client {
+    pub(crate) fn over(native: Native, settings: &ClientSettings, wake: Wake) -> Client {
         native.on_ready(move || wake.call());
-        Client { native: Some(native), events: Vec::new(), acks: VecDeque::new() }
+        let keeps = settings.data_directory.is_some();
+        Client { native: Some(native), keeps, events: Vec::new(), acks: VecDeque::new() }
     }
 
     fn native(&self) -> Result<&Native> {
@@ -96,9 +99,10 @@ impl Drop for Client {
     /// The environment ends, or nobody has the client any more: a client that was not told to say
     /// goodbye says none, and its will is published.
     fn drop(&mut self) {
-        if let Some(native) = self.native.take() {
-            leave_with_will(&native);
+        if let Some(native) = &self.native {
+            leave_with_will(native);
         }
+        self.close();
     }
 }
 
@@ -123,7 +127,7 @@ impl Client {
         wake: Function<'_, (), ()>,
     ) -> Result<Client> {
         let native = Native::new(&runtime.native, settings.options()?).map_err(errors::client)?;
-        Ok(Client::over(native, Wake::new(&wake)?))
+        Ok(Client::over(native, &settings, Wake::new(&wake)?))
     }
 
     /// Starts an attempt to connect.
@@ -199,6 +203,15 @@ impl Client {
         Ok(self.native()?.ping().map_err(errors::client)?.as_u64() as u32)
     }
 
+    /// Resolved when all that was published so far at QoS 1 and 2 is on disk, with the number of
+    /// the status. It comes beside the events, which stand still while the program handles a message.
+    #[napi]
+    pub fn flush<'env>(&self, env: &'env Env) -> Result<PromiseRaw<'env, i32>> {
+        // Not as an AsyncTask, with which nothing else could be called meanwhile.
+        let flush = Flush { native: self.native()?.clone() };
+        env.spawn(flush).map(|started| started.promise_object()).map_err(errors::napi)
+    }
+
     /// Acknowledges the next so many messages that wait for it, in their order.
     #[napi]
     pub fn acknowledge(&mut self, count: u32, reason: u8) -> Result<()> {
@@ -271,10 +284,14 @@ impl Client {
         Ok(())
     }
 
-    /// Lets go of the client.
+    /// Lets go of the client, and of its file.
     #[napi]
     pub fn close(&mut self) {
-        self.native = None;
+        let Some(native) = self.native.take() else { return };
+        if self.keeps {
+            // A flush has it, too.
+            native.close(Duration::ZERO);
+        }
     }
 
     /// Takes events, as many as the index has room for, and returns their data. The number of
@@ -299,9 +316,7 @@ impl Client {
         for event in self.events.drain(..) {
             writer.event(&event);
         }
-        BufferSlice::from_data(env, writer.data)
-            .map(Some)
-            .map_err(|error| napi::Error::new(error.status.into(), error.reason.clone()))
+        BufferSlice::from_data(env, writer.data).map(Some).map_err(errors::napi)
     }
 
     /// The Client Identifier: given, or assigned by the server.
@@ -314,6 +329,24 @@ impl Client {
     #[napi]
     pub fn failure(&self) -> Result<Option<Failure>> {
         Ok(self.native()?.network_error().map(|(server, error)| failure(&server, &error)))
+    }
+}
+
+/// A client's messages on their way to the disk.
+pub struct Flush {
+    native: Native,
+}
+
+impl Task for Flush {
+    type Output = Status;
+    type JsValue = i32;
+
+    fn compute(&mut self) -> napi::Result<Status> {
+        Ok(self.native.flush(settings::NEVER).map_or_else(|error| error.status(), |()| Status::Ok))
+    }
+
+    fn resolve(&mut self, _: Env, status: Status) -> napi::Result<i32> {
+        Ok(status.code())
     }
 }
 

@@ -109,6 +109,11 @@ pub(crate) fn broker(error: BrokerError) -> napi::Error<Code> {
     napi::Error::new(error.status().into(), words)
 }
 
+/// An error of Node-API.
+pub(crate) fn napi(error: napi::Error) -> napi::Error<Code> {
+    napi::Error::new(error.status.into(), error.reason.clone())
+}
+
 /// Something that the program gave and that cannot be used.
 pub(crate) fn argument(words: impl Into<String>) -> napi::Error<Code> {
     napi::Error::new(Status::BadArgument.into(), words.into())

@@ -7,7 +7,8 @@ use libmqtt_runtime::engine::client::{
     Authentication, CleanStart, Growth, LostSession, OfflineQoS0, QueueFull, Reconnect, Will,
 };
 use libmqtt_runtime::{
-    ClientConfig, ClientOptions, Message, Properties, PropertiesBuf, ProxyServerError, QoS, Version,
+    ClientConfig, ClientOptions, ClientPersistence, Durability, Message, Properties, PropertiesBuf,
+    ProxyServerError, QoS, Version,
 };
 use napi::bindgen_prelude::Uint8Array;
 use napi_derive::napi;
@@ -16,7 +17,7 @@ use crate::errors::{self, Result};
 use crate::transport::{Header, TlsSettings, web_socket};
 
 /// The face connects again itself: the engine waits for that, and keeps what it has meanwhile.
-const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
+pub(crate) const NEVER: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// A Will Message.
 #[napi(object)]
@@ -90,6 +91,10 @@ pub struct ClientSettings {
     pub queue_bytes: f64,
     /// Messages in flight.
     pub in_flight: u16,
+    /// Where messages are kept beyond the process.
+    pub data_directory: Option<String>,
+    /// When they are on disk: see [`durability`].
+    pub durability: Option<f64>,
 }
 
 /// A QoS.
@@ -106,6 +111,16 @@ pub(crate) fn properties(wire: &[u8], carrier: Carrier) -> Result<Properties<'_>
 /// Milliseconds.
 pub(crate) fn milliseconds(number: f64) -> Duration {
     Duration::try_from_secs_f64(number / 1000.0).unwrap_or(NEVER)
+}
+
+/// When what is stored is on disk: after so many milliseconds at most; 0 and by default: before
+/// anything depends on it; below: when who stores it ends.
+pub(crate) fn durability(number: Option<f64>) -> Durability {
+    match number {
+        None | Some(0.0) => Durability::Sync,
+        Some(below) if below < 0.0 => Durability::Off,
+        Some(number) => Durability::Interval(milliseconds(number)),
+    }
 }
 
 fn count(number: f64) -> usize {
@@ -187,7 +202,12 @@ impl ClientSettings {
             0 => config,
             maximum_packet_size => ClientConfig { maximum_packet_size, ..config },
         };
+        let persistence = self.data_directory.as_ref().map(|directory| ClientPersistence {
+            durability: durability(self.durability),
+            ..ClientPersistence::new(directory)
+        });
         Ok(ClientOptions {
+            persistence,
             tls: self.tls.as_ref().map(TlsSettings::client).transpose()?,
             web_socket: web_socket(&self.headers),
             proxy: match &self.proxy {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use napi::bindgen_prelude::Function;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 
-use crate::errors::{Code, Result};
+use crate::errors::{self, Result};
 
 type Weak = ThreadsafeFunction<(), (), (), napi::Status, false, true, 0>;
 
@@ -21,7 +21,7 @@ impl Wake {
             .callee_handled::<false>()
             .weak::<true>()
             .build()
-            .map_err(|error| napi::Error::new(Code::from(error.status), error.reason.clone()))?;
+            .map_err(errors::napi)?;
         Ok(Wake(Arc::new(built)))
     }
 

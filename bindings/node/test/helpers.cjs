@@ -1,7 +1,9 @@
 'use strict'
 // What the tests share.
 
+const fs = require('node:fs')
 const net = require('node:net')
+const os = require('node:os')
 const path = require('node:path')
 const { spawn } = require('node:child_process')
 const { once } = require('node:events')
@@ -83,4 +85,32 @@ async function serverOf (t, onSocket) {
   return { url: `mqtt://127.0.0.1:${server.address().port}`, port: server.address().port, sockets, server }
 }
 
-module.exports = { mqtt, withBroker, clientOf, connectedOf, catching, run, serverOf }
+// The URL of mosquitto, which ends with the test. It has to be given a port, which another may take
+// first.
+async function mosquittoOf (t, directives = []) {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'libmqtt-mosquitto-'))
+  t.after(() => fs.rmSync(folder, { recursive: true }))
+  const file = path.join(folder, 'mosquitto.conf')
+  const common = ['allow_anonymous true', 'user root', 'log_dest stderr', 'log_type information']
+  const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin` }
+  let log = ''
+  for (let i = 0; i < 10; i++) {
+    const free = net.createServer().listen(0, '127.0.0.1')
+    await once(free, 'listening')
+    const { port } = free.address()
+    free.close()
+    fs.writeFileSync(file, [`listener ${port} 127.0.0.1`, ...common, ...directives, ''].join('\n'))
+    const child = spawn('mosquitto', ['-c', file], { env, stdio: ['ignore', 'ignore', 'pipe'] })
+    const came = await new Promise((resolve, reject) => {
+      child.on('error', reject)
+      child.on('close', () => resolve(false))
+      child.stderr.on('data', (data) => / running\n/.test(log += data) && resolve(true))
+    })
+    if (!came) continue
+    t.after(() => child.kill('SIGKILL'))
+    return `mqtt://127.0.0.1:${port}`
+  }
+  throw new Error(log)
+}
+
+module.exports = { mqtt, withBroker, clientOf, connectedOf, catching, run, serverOf, mosquittoOf }
