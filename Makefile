@@ -31,9 +31,11 @@ sim: ## simulated time: SEED=N replays one seed, COUNT=N runs many
 sim-crash: ## the same with a broker that stores and loses its power
 	$(CARGO) run --release --locked -p libmqtt-sim -- --crash --seed $(or $(SEED),0) --count $(or $(COUNT),$(if $(SEED),1,5000))
 
-kill: $(PYTHON)/ready ## kill a broker under load ROUNDS=50 times, and count what is lost
+kill: $(PYTHON)/ready ## kill a broker under load ROUNDS=50 times, then clients, and count what is lost
 	$(CARGO) build --release --locked -p libmqtt-cli
+	$(CARGO) build --release --locked -p libmqtt-runtime --example crash-client
 	$(PYTHON)/bin/python tests/crash/kill.py $(or $(ROUNDS),50)
+	$(PYTHON)/bin/python tests/crash/client.py $(or $(ROUNDS),50) $(SEED)
 
 bench: ## what the parts cost and, if MQLOAD names a generator, the broker beside mosquitto
 	$(CARGO) run --release --locked -p libmqtt-bench

@@ -1,5 +1,5 @@
-"""A broker keeps what it has acknowledged: killed under load, or on a full disk. `make kill` and
-`make check-deep` do it longer and larger.
+"""A broker keeps what it has acknowledged: killed under load, or on a full disk; a client what it
+has called durable. `make kill` and `make check-deep` do it longer and larger.
 """
 
 import subprocess
@@ -12,6 +12,10 @@ from programs import ROOT
 @pytest.mark.parametrize("seed", [1])
 def test_nothing_acknowledged_is_lost_when_the_broker_is_killed(seed):
     run("kill.py", "5", str(seed))
+
+
+def test_nothing_durable_is_lost_when_a_client_is_killed():
+    run("client.py", "6")
 
 
 def test_a_broker_whose_file_may_not_grow_refuses_and_goes_on():
