@@ -221,7 +221,7 @@ class MqttClient extends Incoming {
     for (const entry of entries) {
       if (entry.cmd !== 'publish') continue
       this._forget(entry)
-      if (entry.cb) process.nextTick(entry.cb, left())
+      if (entry.cb && entry.cb !== this.noop) process.nextTick(entry.cb, left())
     }
   }
 
@@ -408,6 +408,13 @@ class MqttClient extends Incoming {
     if (!this._flushing) this._flush()
   }
 
+  // What is still on its way to the disk would hold up the event loop when the file is closed.
+  _whenWritten (callback) {
+    if (!this._native || !this._keeps) return callback()
+    this._outbox.flush()
+    this._awaitDisk(callback)
+  }
+
   async _flush () {
     this._flushing = true
     const callbacks = this._flushes.splice(0)
@@ -586,9 +593,8 @@ class MqttClient extends Incoming {
     }
     this._clearReconnect()
     this.disconnecting = true
-    const finish = () => this._leave(force, options, () => {
-      process.nextTick(() => this._closeStores(callback))
-    })
+    const over = () => process.nextTick(() => this._closeStores(callback))
+    const finish = () => this._leave(force, options, () => this._whenWritten(over))
     if (!force && this.connected && this._outgoing.size > 0) {
       this.once('outgoingEmpty', () => setTimeout(finish, 10))
     } else {

@@ -183,13 +183,15 @@ test('flush writes at once, whatever the durability, and keeps its process', asy
 test('a client that has ended leaves its file to the next one', async (t) => {
   const [{ url, all }] = await receivers(t, ['libmqtt'])
   const directory = folder(t)
-  const abandoned = []
+  const told = []
   for (const i of [0, 1, 2]) {
     const client = clientOf(t, NOWHERE, lasting(directory))
-    client.publish('t', String(i), { qos: 2 }, (error) => abandoned.push(error.code))
+    const options = { qos: 2, cbStorePut: () => told.push('stored') }
+    client.publish('t', String(i), options, (error) => told.push(error.code))
+    client.flush((error) => told.push(error ?? 'flushed'))
     await client.endAsync(i === 1)
   }
-  assert.deepEqual(abandoned, Array(3).fill('MQTT_ABANDONED'))
+  assert.deepEqual(told, range(0, 3).flatMap(() => ['stored', 'flushed', 'MQTT_ABANDONED']))
   const client = await connectedOf(t, url, lasting(directory))
   await client.publishAsync('t', '3', { qos: 1 })
   await client.endAsync()
@@ -320,6 +322,48 @@ test('a worker that is terminated keeps what it has published', async (t) => {
   const client = await connectedOf(t, url, lasting(directory))
   await client.endAsync()
   assert.deepEqual(await all(), range(0, 100))
+})
+
+test('a disk that takes no more is told of, and nothing that was taken is lost', async (t) => {
+  const [{ url, all }] = await receivers(t, ['libmqtt'])
+  const directory = folder(t)
+  const { code, out, err } = await another(`
+    const fs = require('node:fs')
+    const { execFileSync } = require('node:child_process')
+    process.on('SIGXFSZ', () => {}) // a write fails
+    const limit = (size) => execFileSync('prlimit', ['--pid', process.pid, '--fsize=' + size + ':'])
+    const client = mqtt.connect('${NOWHERE}', options)
+    const payload = '0'.repeat(100000)
+    const main = async () => {
+      publish(client, 0)
+      await client.flushAsync()
+      limit(fs.statSync(dataDirectory + '/client-me.db').size)
+      let taken = 1
+      let stored = 0
+      try {
+        for (;;) {
+          client.publish('t', payload, { qos: 1, cbStorePut: () => stored++ })
+          taken++
+          await client.flushAsync()
+        }
+      } catch (error) {
+        console.log(error.code, stored < taken - 1)
+      }
+      await client.publishAsync('t', '1', { qos: 2 }).catch((error) => console.log(error.code))
+      limit('unlimited')
+      await client.endAsync()
+      const next = mqtt.connect('${NOWHERE}', options)
+      publish(next, 2)
+      await next.endAsync()
+      console.log(taken + 1)
+    }
+    main()
+  `, '', directory)
+  assert.equal(code, 0, err)
+  const [told, refused, taken] = out.trim().split('\n')
+  assert.deepEqual([told, refused], ['MQTT_STORAGE_FAILED true', 'MQTT_STORAGE_FAILED'])
+  await sendsAll(url, directory)
+  assert.deepEqual(await all(), [...Array(taken - 1).fill(0), 2])
 })
 
 test('a client within the process of its broker keeps its messages too', async (t) => {
