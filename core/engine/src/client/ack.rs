@@ -69,7 +69,8 @@ impl ManualAcks {
         }
     }
 
-    pub(super) fn acknowledge(&mut self, ack: AckId, reason: Reason) -> Result<(), AckError> {
+    /// The program has acknowledged; the Packet Identifier of a message at QoS 2.
+    fn acknowledge(&mut self, ack: AckId, reason: Reason) -> Result<Option<PacketId>, AckError> {
         let find = |order: &mut VecDeque<Entry>| {
             // Numbers ascend by two and more, places by one.
             let ahead = ack.0.get().checked_sub(order.front()?.ack.0.get())? / 2;
@@ -78,12 +79,14 @@ impl ManualAcks {
                 .filter(|&at| order[at].ack == ack)
                 .or_else(|| order.iter().position(|entry| entry.ack == ack))?;
             let entry = &mut order[at];
-            entry.reason.is_none().then(|| entry.reason = Some(reason))
+            entry.reason.is_none().then(|| entry.reason = Some(reason))?;
+            Some(entry.id)
         };
-        find(&mut self.qos1)
-            .or_else(|| find(&mut self.qos2))
-            .or_else(|| find(&mut self.carried))
-            .ok_or(AckError::Unknown)
+        if find(&mut self.qos1).is_some() {
+            return Ok(None);
+        }
+        let id = find(&mut self.qos2).or_else(|| find(&mut self.carried));
+        id.map(Some).ok_or(AckError::Unknown)
     }
 
     /// The next acknowledgement whose turn it is.
@@ -146,7 +149,15 @@ impl Client {
         if !reason.allowed_in(PacketType::PubAck, Side::Client) {
             return Err(AckError::Reason);
         }
-        self.acks.acknowledge(ack, reason)?;
+        self.settle_ack(ack, reason)
+    }
+
+    /// The program has acknowledged: that is stored at once, and sent when its turn comes.
+    pub(super) fn settle_ack(&mut self, ack: AckId, reason: Reason) -> Result<(), AckError> {
+        let id = self.acks.acknowledge(ack, reason)?;
+        if let (Some(id), Some(persist)) = (id.filter(|_| !reason.is_error()), &mut self.persist) {
+            persist.incoming(id, true);
+        }
         self.send_acks();
         Ok(())
     }
@@ -156,15 +167,16 @@ impl Client {
         if !self.is_connected() {
             return;
         }
-        while let Some((kind, id, reason)) = self.acks.next() {
-            let reason = if self.wire.version.has_properties() { reason } else { Reason::Success };
+        while let Some((kind, id, said)) = self.acks.next() {
+            let reason = if self.wire.version.has_properties() { said } else { Reason::Success };
             if kind == AckKind::PubRec && reason.is_error() {
                 self.session.inbound.release(id); // v5 [MQTT-4.3.3-9]
                 self.acks.completed();
             } else if kind == AckKind::PubRec
+                && said.is_error()
                 && let Some(persist) = &mut self.persist
             {
-                persist.incoming(id, true);
+                persist.incoming(id, true); // the refusal cannot be said
             }
             self.answer(kind, id, reason);
         }

@@ -429,8 +429,9 @@ impl Client {
         }
     }
 
-    /// Command: asks to be told when all that was published before at QoS 1 and 2 is durable: the
-    /// outcome is Written then, or NotStored when nothing can be stored at present.
+    /// Command: asks to be told when all that was published before at QoS 1 and 2 is durable, and
+    /// what the program has acknowledged at QoS 2: the outcome is Written then, or NotStored when
+    /// nothing can be stored at present.
     pub fn flush(&mut self) -> Result<Token, FlushError> {
         if self.persist.is_none() {
             return Err(FlushError::NoPersistence);

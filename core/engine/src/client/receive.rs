@@ -215,8 +215,7 @@ impl Client {
         if let Some(token) = self.replies.answered_by(&message) {
             self.finish(token, Outcome::Reply(message));
             if let Some(ack) = ack {
-                let _ = self.acks.acknowledge(ack, Reason::Success);
-                self.send_acks();
+                let _ = self.settle_ack(ack, Reason::Success);
             }
             return;
         }

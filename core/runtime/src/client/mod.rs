@@ -158,7 +158,8 @@ impl Client {
         self.core().operation(|machine, now| Ok(machine.request(now, message, timeout)?))
     }
 
-    /// Asks to be told when all that was published so far at QoS 1 and 2 is on disk: the outcome
+    /// Asks to be told when all that was published so far at QoS 1 and 2 is on disk, and what was
+    /// acknowledged at QoS 2 with [`Client::acknowledge`], which does not come again: the outcome
     /// is [`Outcome::Written`] then, or [`Outcome::NotStored`]. Whatever the durability is, it is
     /// written now. `Err` without [`ClientOptions::persistence`].
     pub fn flush_start(&self) -> Result<Token, ClientError> {
