@@ -28,7 +28,7 @@ sim: ## simulated time: SEED=N replays one seed, COUNT=N runs many
 	$(CARGO) run --release --locked -p libmqtt-sim -- --seed $(or $(SEED),0) --count $(or $(COUNT),$(if $(SEED),1,5000))
 	$(if $(SEED),,$(MAKE) --no-print-directory sim-crash COUNT=$(or $(COUNT),5000))
 
-sim-crash: ## the same with a broker that stores and loses its power
+sim-crash: ## the same with a broker and clients that store and lose their power
 	$(CARGO) run --release --locked -p libmqtt-sim -- --crash --seed $(or $(SEED),0) --count $(or $(COUNT),$(if $(SEED),1,5000))
 
 kill: $(PYTHON)/ready ## kill a broker under load ROUNDS=50 times, then clients, and count what is lost

@@ -18,6 +18,10 @@ pub(crate) enum Deed {
     Resolved { token: u64, outcome: Outcome },
     /// Its program was handed a message.
     Received { key: u64, qos: QoS },
+    /// Its program has acknowledged a message.
+    Acknowledged { key: u64 },
+    /// Its program asked for everything so far to be made durable.
+    Flushes { token: u64 },
     /// It says that something is wrong.
     Complaint(String),
 }
@@ -44,6 +48,8 @@ pub(crate) trait Actor {
     fn poll_timeout(&self) -> Option<Time>;
     /// Whether it still listens: one that has said goodbye may ignore what comes.
     fn listens(&self) -> bool;
+    /// Its power is lost and back: it begins anew with what it has stored, not connected.
+    fn crash(&mut self, _now: Time) {}
     /// Whether the script should treat it as connected or on its way.
     fn connected(&self) -> bool;
 }

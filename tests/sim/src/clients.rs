@@ -28,7 +28,9 @@ impl World<'_> {
                 Deed::Resolved { token, outcome } => {
                     self.note(What::Resolved { actor, token, outcome });
                 }
-                Deed::Received { key, qos } => match self.current[actor] {
+                Deed::Acknowledged { key } => self.note(What::Acknowledged { actor, key }),
+                Deed::Flushes { token } => self.note(What::Flushes { actor, token }),
+                Deed::Received { key, qos } => match self.conn_of_received(actor) {
                     Some(conn) => self.note(What::Received { conn, key, qos }),
                     None => self.complain(format!("program: {key:x} received while offline")),
                 },
@@ -48,6 +50,39 @@ impl World<'_> {
         } else if wanted.is_none() {
             self.actor_timers[actor] = None;
         }
+    }
+
+    /// The connection on which a message came that the program is handed now. A client that keeps
+    /// its messages hands it over when that is stored, which may be later.
+    fn conn_of_received(&self, actor: ActorId) -> Option<ConnId> {
+        let last = || self.conns.iter().rposition(|conn| conn.actor == actor);
+        let late = self.plan.actors[actor].keeps.and_then(|_| last());
+        self.current[actor].or(late)
+    }
+
+    /// A client loses its power, and is there again.
+    pub(crate) fn client_crash(&mut self, actor: ActorId) {
+        if self.settled {
+            return;
+        }
+        self.note(What::ClientPowerLost { actor });
+        if let Some(conn) = self.current[actor].take() {
+            if self.rng.chance(70) {
+                let wait = self.rng.micros(0, 3_000_000);
+                self.at(wait, Event::Told(conn, Way::Up));
+            }
+            if self.rng.chance(50) {
+                self.conns[conn].up.break_off();
+            }
+            self.let_go(conn);
+            if matches!(self.conns[conn].home, Home::Nowhere) {
+                self.conns[conn].home = Home::Closed;
+            }
+        }
+        self.actors[actor].crash(self.now);
+        self.serve(actor);
+        let wait = self.rng.micros(500_000, 12_000_000);
+        self.at(wait, Event::ClientCrash(actor));
     }
 
     pub(crate) fn dial(&mut self, actor: ActorId) {

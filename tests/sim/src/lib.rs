@@ -10,6 +10,7 @@
 mod actor;
 pub mod check;
 mod clients;
+mod keeping;
 mod net;
 pub mod obs;
 mod ours;

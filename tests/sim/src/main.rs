@@ -16,7 +16,7 @@ Runs clients and a broker on virtual time and checks what they do.
   --verbose     print everything that is observed
   --fault NAME  break something on purpose, to see it found
   --states      print every state of a session that was met, and what happened in it
-  --crash       the broker stores, loses its power and is started again
+  --crash       the broker and some clients store, lose their power and are started again
   --until-found stop at the first seed that finds something
 ";
 

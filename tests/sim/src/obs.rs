@@ -55,6 +55,13 @@ pub enum What {
     Resolved { actor: ActorId, token: u64, outcome: Outcome },
     /// A program was handed a message.
     Received { conn: ConnId, key: u64, qos: QoS },
+    /// A program has acknowledged a message.
+    Acknowledged { actor: ActorId, key: u64 },
+    /// A program asked for what it has published and acknowledged to be made durable. What became
+    /// of that is told as of a publish.
+    Flushes { actor: ActorId, token: u64 },
+    /// A participant has lost its power, and what it had not stored.
+    ClientPowerLost { actor: ActorId },
     /// The broker has lost its power, and what it had not stored.
     PowerLost,
     /// It has been started again.
@@ -72,6 +79,9 @@ pub enum Outcome {
     Done,
     /// Acknowledged with an error.
     Refused,
+    /// Its client says no more of it: the program has ended, or the connection for good. What is
+    /// stored goes on.
+    Abandoned,
     /// Given up: the session was lost, the message expired, or a bound was reached.
     Lost,
 }

@@ -14,8 +14,9 @@ use libmqtt_engine::client::{
 use libmqtt_engine::{Instant, Message};
 
 use crate::actor::{Actor, Deed};
+use crate::keeping::Keeping;
 use crate::obs::{Outcome, Time, key_of, payload};
-use crate::plan::{Act, ActorPlan, EVERYTHING, PublishPlan, WillPlan};
+use crate::plan::{Acks, Act, ActorPlan, EVERYTHING, PublishPlan, WillPlan};
 use crate::rng::Rng;
 
 /// Our client and a program that uses it.
@@ -40,7 +41,9 @@ pub(crate) struct Ours {
     /// Between Close and the end of its writing: what was left to write.
     closing: Option<Vec<u8>>,
     /// Messages that the program has not acknowledged yet.
-    acks: VecDeque<(Time, AckId)>,
+    acks: VecDeque<(Time, AckId, u64)>,
+    /// Where it keeps its messages, if it does.
+    keeping: Option<Keeping>,
     complaints: VecDeque<String>,
     asked: VecDeque<Deed>,
 }
@@ -53,9 +56,15 @@ impl Ours {
     pub(crate) fn new(plan: ActorPlan, seed: u64) -> Ours {
         let mut rng = Rng::new(seed);
         let config = config(&plan, &mut rng);
+        let mut client = Client::new(config.clone(), rng.next());
+        let mut keeping = plan.keeps.map(|_| Keeping::new());
+        if let Some(keeping) = &mut keeping {
+            keeping.restore(&mut client, 0).expect("the disk is empty");
+        }
         Ours {
-            client: Client::new(config.clone(), rng.next()),
+            client,
             config,
+            keeping,
             plan,
             rng,
             settled: false,
@@ -87,7 +96,9 @@ impl Ours {
         let first = self.forgot || self.rng.chance(50);
         self.config.clean_start = match clean {
             true => CleanStart::Always,
-            false if self.plan.version == Version::V5 && first => CleanStart::First,
+            false if self.plan.version == Version::V5 && first && self.keeping.is_none() => {
+                CleanStart::First
+            }
             false => CleanStart::Never,
         };
         self.forgot |= clean;
@@ -127,6 +138,7 @@ impl Ours {
         if let Ok(token) = self.client.publish(at(self.now), &publish) {
             let token = token.as_u64();
             self.asked.push_back(Deed::Published { token, key: message.key, qos: message.qos });
+            self.flush();
         }
     }
 
@@ -143,6 +155,15 @@ impl Ours {
             Ok(token) => self.asks(token.as_u64()),
             Err(SubscribeError::Disconnecting) => {}
             Err(error) => self.complaints.push_back(format!("subscribe: {error}")),
+        }
+    }
+
+    /// Asks now and then for what has been done so far to be made durable.
+    fn flush(&mut self) {
+        if self.rng.chance(30)
+            && let Ok(token) = self.client.flush()
+        {
+            self.asked.push_back(Deed::Flushes { token: token.as_u64() });
         }
     }
 
@@ -209,7 +230,8 @@ impl Ours {
                 let message = &received.message;
                 if let Some(ack) = received.ack {
                     let wait = if self.settled { 0 } else { self.rng.micros(0, 300_000) };
-                    self.acks.push_back((self.now + wait, ack));
+                    let key = key_of(message.payload()).unwrap_or(0);
+                    self.acks.push_back((self.now + wait, ack, key));
                 }
                 if message.topic().starts_with("$SYS/") {
                     return None;
@@ -232,9 +254,11 @@ impl Ours {
                     | Ended::Subscribed(_)
                     | Ended::Unsubscribed(_) => Outcome::Done,
                     Ended::Refused(_) => Outcome::Refused,
+                    Ended::Abandoned if self.keeping.is_some() => Outcome::Abandoned,
                     _ => Outcome::Lost,
                 };
                 if self.subscription == Some(token) {
+                    self.subscription = None;
                     self.subscribed = outcome == Outcome::Done;
                     if outcome == Outcome::Refused {
                         self.disconnect(false, None); // it tries again with its next connection
@@ -275,7 +299,12 @@ fn config(plan: &ActorPlan, rng: &mut Rng) -> ClientConfig {
             ..Reconnect::default()
         },
         queue_messages_max: rng.pick(&[1, 10, 100_000]),
-        queue_full: rng.pick(&[QueueFull::RefuseNewest, QueueFull::DropOldest]),
+        queue_full: match (plan.keeps, rng.pick(&[QueueFull::RefuseNewest, QueueFull::DropOldest]))
+        {
+            (None, full) => full,
+            // Nobody would be told what an earlier process had stored and this one drops.
+            (Some(_), _) => QueueFull::RefuseNewest,
+        },
         offline_qos0: rng.pick(&[OfflineQoS0::Queue, OfflineQoS0::Drop, OfflineQoS0::Refuse]),
         output_bytes_max: rng.pick(&[100, 1024 * 1024]),
         lost_session: rng.pick(&[
@@ -284,7 +313,10 @@ fn config(plan: &ActorPlan, rng: &mut Rng) -> ClientConfig {
             LostSession::Abandon,
         ]),
         resubscribe: rng.chance(70),
-        manual_ack: rng.chance(30),
+        manual_ack: match (plan.keeps, rng.chance(30)) {
+            (None, manual) => manual,
+            (Some(acks), _) => acks == Acks::Manual,
+        },
         ..ClientConfig::new("broker", &plan.client_id)
     }
 }
@@ -343,15 +375,21 @@ impl Actor for Ours {
     fn timeout(&mut self, now: Time) {
         self.now = now;
         let mut due = Vec::new();
-        self.acks.retain(|&(when, ack)| {
+        self.acks.retain(|&(when, ack, key)| {
             if when <= now {
-                due.push(ack);
+                due.push((ack, key));
             }
             when > now
         });
-        for ack in due {
+        for (ack, key) in due {
             // Its connection may be over; then the message comes again.
-            let _ = self.client.acknowledge(at(now), ack, Reason::Success);
+            if self.client.acknowledge(at(now), ack, Reason::Success).is_ok() {
+                self.asked.push_back(Deed::Acknowledged { key });
+                self.flush();
+            }
+        }
+        if let Some(keeping) = &mut self.keeping {
+            keeping.sync(&mut self.client, now, &mut self.rng, !self.settled);
         }
         self.client.handle_timeout(at(now));
     }
@@ -380,6 +418,9 @@ impl Actor for Ours {
             if let Some(what) = self.complaints.pop_front() {
                 return Some(Deed::Complaint(what));
             }
+            if let Some(keeping) = &mut self.keeping {
+                keeping.submit(&mut self.client, self.now, &mut self.rng);
+            }
             let outgoing = self.client.outgoing().to_vec();
             let event = self.client.poll_event()?;
             if let Some(deed) = self.deed(event, outgoing) {
@@ -390,8 +431,23 @@ impl Actor for Ours {
 
     fn poll_timeout(&self) -> Option<Time> {
         let client = self.client.poll_timeout().map(Instant::as_nanos);
-        let ack = self.acks.iter().map(|(when, _)| *when).min();
-        client.into_iter().chain(ack).min().map(|when| when.max(self.now + 1_000))
+        let ack = self.acks.iter().map(|(when, ..)| *when).min();
+        let sync = self.keeping.as_ref().and_then(Keeping::timeout);
+        client.into_iter().chain(ack).chain(sync).min().map(|when| when.max(self.now + 1_000))
+    }
+
+    fn crash(&mut self, now: Time) {
+        self.now = now;
+        let Some(keeping) = &mut self.keeping else { return };
+        keeping.crash(&mut self.rng);
+        self.client = Client::new(self.config.clone(), self.rng.next());
+        if let Err(what) = keeping.restore(&mut self.client, now) {
+            self.complaints.push_back(what);
+        }
+        // One that was not answered is made again.
+        self.subscribed &= self.subscription.take().is_none();
+        (self.online, self.open, self.closing) = (false, false, None);
+        self.acks.clear();
     }
 
     fn listens(&self) -> bool {

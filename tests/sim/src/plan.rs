@@ -75,6 +75,18 @@ pub struct ActorPlan {
     pub packet_max: Option<u32>,
     /// Whether its subscriptions have identifiers.
     pub ids: bool,
+    /// It keeps its messages, and loses its power now and then; and whether its program
+    /// acknowledges messages itself.
+    pub keeps: Option<Acks>,
+}
+
+/// Who acknowledges messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Acks {
+    /// The client.
+    Automatic,
+    /// Its program.
+    Manual,
 }
 
 /// A run before it has begun.
@@ -143,9 +155,9 @@ impl Plan {
         }
     }
 
-    /// The run of this seed in which the broker stores and loses its power: some who have
-    /// subscribed to everything, some who publish, and the last, who comes when all is over. It
-    /// is judged by the [`Ledger`](crate::check::Ledger).
+    /// The run of this seed in which the broker stores and loses its power, and so do clients: some
+    /// who have subscribed to everything, some who publish, and the last, who comes when all is
+    /// over. It is judged by the [`Ledger`](crate::check::Ledger).
     pub fn crashing(seed: u64) -> Plan {
         let mut plan = Plan::new(seed, None);
         let mut rng = Rng::new(seed ^ 0xC4A5_4ED0);
@@ -165,9 +177,11 @@ impl Plan {
             actor.alias_maximum = 0;
             actor.packet_max = None;
             actor.ids = false;
+            let keeps = rng.chance(60) && actor.engine && actor.durable;
+            actor.keeps = keeps.then(|| rng.pick(&[Acks::Automatic, Acks::Manual]));
         }
         let last = plan.actors.last_mut().expect("there are three at least");
-        (last.steady, last.durable) = (true, true);
+        (last.steady, last.durable, last.keeps) = (true, true, None);
         plan.crashes = Some(rng.range(1..5) as usize);
         plan.full = rng.chance(30);
         plan
@@ -229,6 +243,7 @@ fn actor(rng: &mut Rng, number: usize) -> ActorPlan {
         alias_maximum: rng.pick(&[0, 1, 3, 100]),
         packet_max,
         ids: rng.chance(60),
+        keeps: None,
     }
 }
 

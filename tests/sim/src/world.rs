@@ -51,6 +51,8 @@ pub(crate) enum Event {
     Crash,
     /// Power is back.
     PowerUp,
+    /// A participant loses its power, and has it again.
+    ClientCrash(ActorId),
     /// Somebody comes when all is over.
     Late(ActorId),
 }
@@ -239,6 +241,12 @@ impl<'p> World<'p> {
             if self.plan.full {
                 self.at(4 * SEC, Event::Full(true));
             }
+            for actor in 0..self.actors.len() {
+                if self.plan.actors[actor].keeps.is_some() {
+                    let wait = self.rng.micros(500_000, 8_000_000);
+                    self.at(wait, Event::ClientCrash(actor));
+                }
+            }
         }
         for shard in 0..self.hosts.len() {
             self.drain(shard);
@@ -360,6 +368,7 @@ impl<'p> World<'p> {
             Event::Full(full) => self.set_full(full),
             Event::Crash => self.crash(),
             Event::PowerUp => self.power_up(),
+            Event::ClientCrash(actor) => self.client_crash(actor),
             Event::Late(actor) => self.perform(actor, &Act::Settle),
         }
     }

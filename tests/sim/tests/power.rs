@@ -1,4 +1,4 @@
-//! A broker that stores loses its power and is started again.
+//! A broker that stores loses its power and is started again, and so do clients.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -28,9 +28,16 @@ fn all_clean(seeds: Range<u64>) -> BTreeMap<&'static str, u64> {
 #[test]
 fn seeds_0_to_39_keep_every_promise() {
     let seen = all_clean(0..40);
-    for what in
-        ["power lost", "messages owed", "messages again", "messages refused", "retained values"]
-    {
+    for what in [
+        "power lost",
+        "power of a client lost",
+        "durable messages when power was lost",
+        "flushes",
+        "messages owed",
+        "messages again",
+        "messages refused",
+        "retained values",
+    ] {
         assert!(seen.get(what).copied().unwrap_or(0) > 0, "no {what}: {seen:?}");
     }
 }

@@ -112,7 +112,7 @@ impl Checker<'_> {
                 self.count(match outcome {
                     Outcome::Done => "publishes done",
                     Outcome::Refused => "publishes refused",
-                    Outcome::Lost => "publishes lost",
+                    Outcome::Abandoned | Outcome::Lost => "publishes lost",
                 });
             }
         }

@@ -1,11 +1,13 @@
-//! What holds however often the broker loses its power: a ledger of promises, end to end.
+//! What holds however often the broker and clients lose their power: a ledger of promises, end to end.
 //!
 //! Some participants have subscribed to everything in sessions that last. The ledger notes what
 //! programs publish and what they are told of it, and what the programs of the subscribers get.
 //!
 //! - **Kept**: what was acknowledged at QoS 1 or 2 after a subscription was acknowledged reaches
-//!   that subscriber.
-//! - **Once**: what was published at QoS 2 in a session that lasts reaches it once.
+//!   that subscriber. So does what a client that keeps its messages has called durable, also when
+//!   it loses its power. What its program has been given and had not acknowledged comes again.
+//! - **Once**: what was published at QoS 2 in a session that lasts reaches it once; a program that
+//!   acknowledges messages itself, until its client has called that durable.
 //! - **Order**: the messages of one publisher, topic and QoS reach it first in the order in which
 //!   they were published.
 //! - **Sessions**: one that was acknowledged is present at every later connection.
@@ -20,7 +22,7 @@ use libmqtt_codec::{Packet, QoS, Side};
 
 use super::{Violation, decode};
 use crate::obs::{ActorId, ConnId, Obs, Outcome, Time, What, key_of};
-use crate::plan::Plan;
+use crate::plan::{Acks, Plan};
 
 #[derive(Debug)]
 struct Publication {
@@ -28,6 +30,18 @@ struct Publication {
     qos: QoS,
     at: Time,
     outcome: Option<Outcome>,
+    kept: Kept,
+}
+
+/// What its client has said of a message before it lost its power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kept {
+    /// Nothing yet.
+    Open,
+    /// That it is durable.
+    Durable,
+    /// Nothing, and it never will.
+    Forgotten,
 }
 
 #[derive(Debug, Default)]
@@ -36,9 +50,19 @@ struct Subscriber {
     since: Option<Time>,
     /// A session was acknowledged.
     known: bool,
-    /// Keys in the order of their first coming, and how often they came.
+    /// Keys in the order of their first coming.
     order: Vec<u64>,
+    /// How often they came; when power is lost, only what must not come again goes on counting.
     got: BTreeMap<u64, u64>,
+    /// The most that they ever came.
+    most: BTreeMap<u64, u64>,
+    /// Keys whose acknowledgement by the program its client has called durable.
+    taken: BTreeSet<u64>,
+    acknowledged: BTreeSet<u64>,
+    /// Keys that its client has heard at QoS 2, and those that it lost with its power between
+    /// storing them and handing them over.
+    heard: BTreeSet<u64>,
+    excused: BTreeSet<u64>,
     /// Keys that came, or may have come, as retained messages too.
     as_retained: BTreeSet<u64>,
     retained: BTreeMap<String, u64>,
@@ -60,6 +84,8 @@ pub struct Ledger<'p> {
     now: Time,
     published: BTreeMap<u64, Publication>,
     tokens: BTreeMap<(ActorId, u64), u64>,
+    /// What a flush is to make durable: published and acknowledged keys.
+    flushes: BTreeMap<(ActorId, u64), (Vec<u64>, BTreeSet<u64>)>,
     wills: BTreeSet<u64>,
     wills_due: Vec<(u64, Time)>,
     topics: BTreeMap<u64, String>,
@@ -83,6 +109,7 @@ impl<'p> Ledger<'p> {
             now: 0,
             published: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            flushes: BTreeMap::new(),
             wills: BTreeSet::new(),
             wills_due: Vec::new(),
             topics: BTreeMap::new(),
@@ -137,12 +164,24 @@ impl<'p> Ledger<'p> {
             | What::ClientGone { conn } => self.close(*conn),
             What::Published { actor, token, key, qos } if *key > 0 => {
                 self.tokens.insert((*actor, *token), *key);
+                let (actor, qos) = (*actor, *qos);
                 let publication =
-                    Publication { actor: *actor, qos: *qos, at: obs.at, outcome: None };
+                    Publication { actor, qos, at: obs.at, outcome: None, kept: Kept::Open };
                 self.published.insert(*key, publication);
             }
+            What::Flushes { actor, token } => self.flushes(*actor, *token),
+            What::Acknowledged { actor, key } => {
+                if let Some(subscriber) = self.subscribers.get_mut(actor) {
+                    subscriber.acknowledged.insert(*key);
+                }
+            }
+            What::ClientPowerLost { actor } => self.client_power_lost(*actor),
             What::Resolved { actor, token, outcome } => {
-                if let Some(key) = self.tokens.get(&(*actor, *token))
+                if let Some(flushed) = self.flushes.remove(&(*actor, *token)) {
+                    if *outcome == Outcome::Done {
+                        self.flushed(*actor, flushed);
+                    }
+                } else if let Some(key) = self.tokens.get(&(*actor, *token))
                     && let Some(publication) = self.published.get_mut(key)
                 {
                     publication.outcome = Some(*outcome);
@@ -220,13 +259,15 @@ impl<'p> Ledger<'p> {
                     return self.violation(format!("payload: damaged on conn {conn}"));
                 };
                 self.topics.insert(key, publish.topic.into());
-                if let Some(subscriber) = self.subscribers.get_mut(&actor)
-                    && publish.retain
-                {
+                let Some(subscriber) = self.subscribers.get_mut(&actor) else { return };
+                if publish.retain {
                     subscriber.as_retained.insert(key);
                     if late {
                         subscriber.retained.insert(publish.topic.into(), key);
                     }
+                }
+                if publish.qos == QoS::ExactlyOnce {
+                    subscriber.heard.insert(key);
                 }
             }
             _ => {}
@@ -243,10 +284,62 @@ impl<'p> Ledger<'p> {
         };
         let count = subscriber.got.entry(key).or_default();
         *count += 1;
-        if *count == 1 {
+        let most = subscriber.most.entry(key).or_default();
+        let first = *most == 0;
+        *most = (*most).max(*count);
+        if first {
             subscriber.order.push(key);
         } else {
             self.count("messages again");
+        }
+    }
+
+    fn flushes(&mut self, actor: ActorId, token: u64) {
+        let open =
+            self.published.iter().filter(|(_, it)| it.actor == actor && it.kept == Kept::Open);
+        let keys = open.map(|(key, _)| *key).collect();
+        let subscriber = self.subscribers.get(&actor);
+        let acknowledged = subscriber.map(|it| it.acknowledged.clone()).unwrap_or_default();
+        self.flushes.insert((actor, token), (keys, acknowledged));
+    }
+
+    fn flushed(&mut self, actor: ActorId, (keys, acknowledged): (Vec<u64>, BTreeSet<u64>)) {
+        self.count("flushes");
+        for key in keys {
+            if let Some(publication) = self.published.get_mut(&key) {
+                publication.kept = Kept::Durable;
+            }
+        }
+        if let Some(subscriber) = self.subscribers.get_mut(&actor) {
+            subscriber.taken.extend(acknowledged);
+        }
+    }
+
+    fn client_power_lost(&mut self, actor: ActorId) {
+        self.count("power of a client lost");
+        // Nobody is left to be told.
+        self.tokens.retain(|(of, _), _| *of != actor);
+        self.flushes.retain(|(of, _), _| *of != actor);
+        let mut durable = 0;
+        for publication in self.published.values_mut().filter(|it| it.actor == actor) {
+            if publication.kept == Kept::Open {
+                publication.kept = Kept::Forgotten;
+            }
+            if publication.outcome.is_none() {
+                publication.outcome = Some(Outcome::Abandoned);
+                let stored = publication.qos > QoS::AtMostOnce;
+                durable += u64::from(stored && publication.kept == Kept::Durable);
+            }
+        }
+        *self.seen.entry("durable messages when power was lost").or_default() += durable;
+        let Some(subscriber) = self.subscribers.get_mut(&actor) else { return };
+        if self.plan.actors[actor].keeps == Some(Acks::Manual) {
+            let Subscriber { taken, acknowledged, got, .. } = subscriber;
+            got.retain(|key, _| taken.contains(key));
+            acknowledged.retain(|key| taken.contains(key));
+        } else {
+            let unseen = subscriber.heard.iter().filter(|key| !subscriber.most.contains_key(key));
+            subscriber.excused.extend(unseen);
         }
     }
 
@@ -291,12 +384,17 @@ impl<'p> Ledger<'p> {
         let mut wrong = Vec::new();
         let mut kept = 0;
         for (key, publication) in &self.published {
-            let count = subscriber.got.get(key).copied().unwrap_or(0);
-            let owed = publication.qos > QoS::AtMostOnce
-                && publication.outcome == Some(Outcome::Done)
-                && publication.at > since;
+            let count = subscriber.most.get(key).copied().unwrap_or(0);
+            // Who was told that it is durable need not be told that it was refused.
+            let durable = publication.kept == Kept::Durable && !self.plan.full;
+            let promised = match publication.outcome {
+                Some(Outcome::Done) => true,
+                Some(Outcome::Abandoned) | None => durable,
+                Some(Outcome::Refused | Outcome::Lost) => false,
+            };
+            let owed = publication.qos > QoS::AtMostOnce && promised && publication.at > since;
             kept += u64::from(owed);
-            if owed && count == 0 {
+            if owed && count == 0 && !subscriber.excused.contains(key) {
                 wrong.push(format!("missing: {key:x} for actor {actor}"));
             }
             let lasts = self.plan.actors[publication.actor].durable;
@@ -306,7 +404,10 @@ impl<'p> Ledger<'p> {
             }
         }
         for &(key, at) in &self.wills_due {
-            if at > since && !subscriber.got.contains_key(&key) {
+            if at > since
+                && !subscriber.most.contains_key(&key)
+                && !subscriber.excused.contains(&key)
+            {
                 wrong.push(format!("will: {key:x} for actor {actor}"));
             }
         }

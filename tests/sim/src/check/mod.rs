@@ -197,7 +197,11 @@ impl<'p> Checker<'p> {
                 self.links.get_mut(conn).expect("dialled before").last_heard = obs.at;
             }
             What::Complaint { what } => self.violation(what.clone()),
-            What::PowerLost | What::PowerBack => {}
+            What::PowerLost
+            | What::PowerBack
+            | What::ClientPowerLost { .. }
+            | What::Acknowledged { .. }
+            | What::Flushes { .. } => {}
             What::End { dropped } => self.end(*dropped),
         }
     }
