@@ -266,9 +266,8 @@ struct Loop {
     out: Vec<u8>,
     events: VecDeque<libmqtt_engine::client::Event>,
     notes: Vec<Note>,
-    /// Bytes read and written in this turn.
-    bytes: usize,
-    written: usize,
+    /// Packets that have come in this turn.
+    packets: u64,
     log: Log,
     over: bool,
 }
@@ -293,8 +292,7 @@ impl Loop {
             out: Vec::new(),
             events: VecDeque::new(),
             notes: Vec::new(),
-            bytes: 0,
-            written: 0,
+            packets: 0,
             log,
             over: false,
         };
@@ -306,7 +304,7 @@ impl Loop {
         while !(self.over && self.clients.is_empty()) {
             let now = self.turn(None)?;
             if self.to_serve.is_empty()
-                && let Some(pause) = pace.after_turn(now, self.bytes, self.written)
+                && let Some(pause) = pace.after_turn(now, self.packets)
             {
                 thread::sleep(pause);
             }
@@ -340,7 +338,7 @@ impl Loop {
 
     /// Returns when it has begun to work.
     fn turn(&mut self, at_most: Option<Duration>) -> io::Result<Instant> {
-        (self.bytes, self.written) = (0, 0);
+        self.packets = 0;
         self.take_inbox();
         self.poll.wait(self.patience().into_iter().chain(at_most).min())?;
         self.lane.inbox.awake();
@@ -468,12 +466,11 @@ impl Loop {
         match link.read(&mut self.buffer) {
             Ok(0) => self.lose(now, key, Closed::Peer, None),
             Ok(count) => {
-                self.bytes += count;
                 entry.readable = link.has_more(count == BUFFER) || entry.closing;
                 if link.owes() {
                     entry.wait_writable();
                 }
-                entry.core.data(now, &self.buffer[..count]);
+                self.packets += entry.core.data(now, &self.buffer[..count]);
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
                 entry.readable = link.has_more(false);
@@ -505,7 +502,6 @@ impl Loop {
         let Conn::Open(link) = &mut entry.conn else { return };
         match link.write(&[&self.out], &mut self.buffer) {
             Ok(count) => {
-                self.written += count;
                 if link.is_full(count < self.out.len()) {
                     entry.wait_writable();
                 }

@@ -164,6 +164,7 @@ pub struct Client {
     /// The program is told of every packet.
     watched: bool,
     last_token: u64,
+    packets_received: u64,
 }
 
 impl Client {
@@ -193,6 +194,7 @@ impl Client {
             reading: true,
             watched: false,
             last_token: 0,
+            packets_received: 0,
             config,
         }
     }
@@ -296,6 +298,11 @@ impl Client {
         self.reading
             && self.events.messages + messages < self.config.inbox_messages_max
             && self.events.bytes + bytes < self.config.inbox_bytes_max
+    }
+
+    /// Packets that have come over all connections.
+    pub fn packets_received(&self) -> u64 {
+        self.packets_received
     }
 
     /// Whether CONNACK has opened a connection that has not ended.

@@ -87,6 +87,7 @@ impl Client {
     }
 
     fn on_frame(&mut self, now: Instant, found: &Frame<'_>) {
+        self.packets_received += 1;
         if let State::Connecting { .. } = self.state {
             return self.on_first(now, found);
         }

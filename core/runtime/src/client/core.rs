@@ -681,8 +681,12 @@ impl Core {
         state.machine.handle_open(now);
     }
 
-    pub(crate) fn data(&self, now: Instant, data: &[u8]) {
-        self.lock().machine.handle_data(now, data);
+    /// Returns how many packets have come to their end with it.
+    pub(crate) fn data(&self, now: Instant, data: &[u8]) -> u64 {
+        let machine = &mut self.lock().machine;
+        let before = machine.packets_received();
+        machine.handle_data(now, data);
+        machine.packets_received() - before
     }
 
     /// The transport took these bytes of what was copied out in this epoch.
