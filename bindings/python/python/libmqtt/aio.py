@@ -512,10 +512,20 @@ class Client:
             self._expect(until)
         try:
             return await future
-        finally:
-            del operations[token]
-            if not operations:
-                self._core.end_patience()
+        except BaseException:
+            # One that has ended is forgotten already.
+            self._forget(token)
+            raise
+
+    def _forget(self, token: int) -> asyncio.Future[Any] | None:
+        """Wait for the end of an operation no more."""
+        operations = self._operations
+        operation = operations.pop(token, None)
+        if operation is None:
+            return None
+        if not operations:
+            self._core.end_patience()
+        return operation[0]
 
     def _expect(self, until: float) -> None:
         """Have operations expire from then on."""
@@ -546,13 +556,12 @@ class Client:
 
     def _wake(self) -> None:
         """Take what the client tells."""
-        operations = self._operations
         with contextlib.suppress(MqttError):  # out of use after fork()
             while items := self._core.take_items_or_arm(_BATCH):
                 for item in items:
                     if item[0] == "done":
-                        if (operation := operations.get(item[1])) is not None:
-                            _settle(operation[0], item[2], item[3])
+                        if (future := self._forget(item[1])) is not None:
+                            _settle(future, item[2], item[3])
                     else:
                         self._take(item)
             for stream in list(self._streams):
