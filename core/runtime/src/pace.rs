@@ -21,7 +21,7 @@ const STREAM: u64 = 12;
 /// So many turns in a row lead to the next level.
 const TURNS: u32 = 16;
 /// A pause gathers at least so many times what a turn of the level before does.
-const GATHERS: f64 = 2.0;
+const GATHERS: f64 = 1.5;
 /// With it, packets come at so many times the rate, at least.
 const AS_FAST: f64 = 0.75;
 /// Pauses in a row that did not pay, until it is given up.
