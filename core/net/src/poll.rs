@@ -26,6 +26,9 @@ pub struct Ready {
 }
 
 impl Poll {
+    /// Whether this system's polls can wait for each other.
+    pub const NESTS: bool = cfg!(unix);
+
     /// A poll that reports up to `batch` sockets at a time.
     pub fn new(batch: usize) -> io::Result<Poll> {
         Ok(Poll { poll: mio::Poll::new()?, events: Events::with_capacity(batch) })
@@ -46,6 +49,32 @@ impl Poll {
             }
             result => result,
         }
+    }
+
+    /// Has this poll report under `key` when `inner` has something to report. It does so once for
+    /// all that is there: wait for `inner` until it has no more.
+    ///
+    /// `Err` of kind `Unsupported` unless [`Poll::NESTS`].
+    #[cfg(unix)]
+    pub fn watch(&self, inner: &Poll, key: usize) -> io::Result<()> {
+        use std::os::fd::AsRawFd;
+        let descriptor = inner.as_raw_fd();
+        let mut source = mio::unix::SourceFd(&descriptor);
+        self.poll.registry().register(&mut source, Token(key), Interest::READABLE)
+    }
+
+    /// Has this poll report under `key` when `inner` has something to report.
+    ///
+    /// `Err` of kind `Unsupported`, since not [`Poll::NESTS`].
+    #[cfg(not(unix))]
+    pub fn watch(&self, _: &Poll, _: usize) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Whether the last `wait` has found as much as it reports at a time, so that there may be
+    /// more.
+    pub fn has_more(&self) -> bool {
+        self.events.iter().count() == self.events.capacity()
     }
 
     /// What the last `wait` has found.

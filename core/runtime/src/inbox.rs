@@ -1,12 +1,14 @@
 //! What other threads leave for a loop.
 
-use std::sync::OnceLock;
+#[cfg(not(loom))]
 use std::thread::{self, ThreadId};
 
 use libmqtt_locks::atomic::{AtomicBool, Ordering};
 use libmqtt_locks::{Mutex, MutexGuard, PoisonError};
 #[cfg(not(loom))]
 use libmqtt_net::Waker;
+#[cfg(loom)]
+use loom::thread::{self, ThreadId};
 
 #[cfg(loom)]
 use crate::models::Waker;
@@ -19,30 +21,38 @@ pub(crate) struct Inbox<T> {
     /// The loop sleeps or is about to, and nobody has woken it yet. Set under the lock, when the
     /// list is empty; so who finds it false knows that the loop will look at the list.
     asleep: AtomicBool,
-    /// The loop's thread, once it runs.
-    owner: OnceLock<ThreadId>,
 }
 
 struct State<T> {
     items: Vec<T>,
     closed: bool,
+    /// The thread that runs the loop, while one does.
+    owner: Option<ThreadId>,
 }
 
 impl<T> Inbox<T> {
     pub(crate) fn new(waker: impl Into<Waker>) -> Inbox<T> {
         let waker = waker.into();
-        let state = Mutex::new(State { items: Vec::new(), closed: false });
-        Inbox { waker, state, asleep: AtomicBool::new(false), owner: OnceLock::new() }
+        let state = Mutex::new(State { items: Vec::new(), closed: false, owner: None });
+        Inbox { waker, state, asleep: AtomicBool::new(false) }
     }
 
-    /// This thread runs the loop.
+    /// This thread runs the loop from now on.
     pub(crate) fn own(&self) {
-        self.owner.get_or_init(|| thread::current().id());
+        self.state().owner = Some(thread::current().id());
+    }
+
+    /// This thread runs the loop no more. Who does next looks at the list before it sleeps, so
+    /// nobody is woken until then.
+    pub(crate) fn disown(&self) {
+        let mut state = self.state();
+        state.owner = None;
+        self.asleep.store(false, Ordering::Relaxed);
     }
 
     /// Whether this thread runs the loop.
     pub(crate) fn is_own(&self) -> bool {
-        self.owner.get() == Some(&thread::current().id())
+        self.state().owner == Some(thread::current().id())
     }
 
     fn state(&self) -> MutexGuard<'_, State<T>> {
@@ -52,14 +62,25 @@ impl<T> Inbox<T> {
 
     /// Appends, and wakes the loop if nobody has. Gives the item back if the loop has ended.
     pub(crate) fn push(&self, item: T) -> Result<(), T> {
+        self.append(item, true)
+    }
+
+    /// As `push`, for a loop whose thread asks [`Inbox::is_asleep`] before it sleeps: it need not
+    /// wake itself.
+    pub(crate) fn push_quietly(&self, item: T) -> Result<(), T> {
+        self.append(item, false)
+    }
+
+    fn append(&self, item: T, wakes_itself: bool) -> Result<(), T> {
         let mut state = self.state();
         if state.closed {
             return Err(item);
         }
         state.items.push(item);
-        let wake = self.asleep.load(Ordering::Relaxed);
+        let mut wake = self.asleep.load(Ordering::Relaxed);
         if wake {
             self.asleep.store(false, Ordering::Relaxed);
+            wake = wakes_itself || state.owner != Some(thread::current().id());
         }
         drop(state);
         if wake {
@@ -82,6 +103,11 @@ impl<T> Inbox<T> {
     #[cfg(all(test, loom))]
     pub(crate) fn sleep(&self) {
         self.waker.sleep();
+    }
+
+    /// Whether nothing has come since the loop has looked in vain, about to sleep.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.asleep.load(Ordering::Relaxed)
     }
 
     /// The loop is awake: no need to wake it until it takes again.

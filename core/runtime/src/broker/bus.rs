@@ -47,6 +47,8 @@ pub(super) enum Note {
     Quiesce(Instant),
     /// All shards have read their last: send what waits and close.
     Finish,
+    /// Another thread has a shard to give to this one's.
+    Offered(ShardId),
 }
 
 impl Note {
@@ -126,7 +128,7 @@ impl Bus {
 
     /// Leaves something for a shard. What is for a shard that has ended is dropped.
     pub(super) fn send(&self, shard: ShardId, note: Note) {
-        if let Err(note) = self.lane(shard).inbox.push(note) {
+        if let Err(note) = self.lane(shard).inbox.push_quietly(note) {
             note.give_up();
         }
     }
@@ -134,7 +136,7 @@ impl Bus {
     /// Has a client within the process begin its life, on one shard after the other.
     pub(super) fn join(&self, core: Arc<Core>) -> Result<(), BrokerError> {
         let next = self.joined.fetch_add(1, Ordering::Relaxed) % self.lanes.len();
-        self.lanes[next].inbox.push(Note::Join(core)).map_err(|_| BrokerError::Stopped)
+        self.lanes[next].inbox.push_quietly(Note::Join(core)).map_err(|_| BrokerError::Stopped)
     }
 
     pub(super) fn send_batch(&self, from: ShardId, to: ShardId, batch: PeerBatch) {
@@ -160,7 +162,7 @@ impl Bus {
         let result = if before >= PUBLISH_BYTES_MAX {
             Err(BrokerError::Busy)
         } else {
-            lane.inbox.push(Note::Publish(message.clone())).map_err(|_| BrokerError::Stopped)
+            lane.inbox.push_quietly(Note::Publish(message.clone())).map_err(|_| BrokerError::Stopped)
         };
         if result.is_err() {
             lane.publish_bytes.fetch_sub(size, Ordering::Relaxed);
@@ -176,14 +178,14 @@ impl Bus {
     /// Has all shards ask anew what clients may do.
     pub(super) fn rights_changed(&self) {
         for lane in &self.lanes {
-            drop(lane.inbox.push(Note::RightsChanged));
+            drop(lane.inbox.push_quietly(Note::RightsChanged));
         }
     }
 
     pub(super) fn disconnect(&self, client_id: &str, reason: Reason) {
         let client_id: Arc<str> = client_id.into();
         for lane in &self.lanes {
-            drop(lane.inbox.push(Note::Disconnect(client_id.clone(), reason)));
+            drop(lane.inbox.push_quietly(Note::Disconnect(client_id.clone(), reason)));
         }
     }
 
@@ -194,7 +196,7 @@ impl Bus {
         }
         let until = self.clock.now() + deadline;
         for lane in &self.lanes {
-            drop(lane.inbox.push(Note::Quiesce(until)));
+            drop(lane.inbox.push_quietly(Note::Quiesce(until)));
         }
     }
 
@@ -211,7 +213,7 @@ impl Bus {
         }
         if self.quiesced.fetch_add(1, Ordering::AcqRel) + 1 == self.lanes.len() {
             for lane in &self.lanes {
-                drop(lane.inbox.push(Note::Finish));
+                drop(lane.inbox.push_quietly(Note::Finish));
             }
         }
     }

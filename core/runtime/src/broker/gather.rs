@@ -1,4 +1,4 @@
-//! When a shard's thread lets its sockets fill before it takes its next turn.
+//! When a thread of a broker lets its sockets fill before it takes its next turn.
 //!
 //! A thread that keeps up with a heavy load finds a few packets in each turn, and a turn, a wake-up
 //! and a write to each receiver cost several times what a packet does. After a short pause it finds
@@ -49,8 +49,9 @@ pub(super) struct Gather {
 }
 
 impl Gather {
-    pub(super) fn new(now: Instant) -> Gather {
-        Gather { phase: Phase::Counting, turns: TURNS, since: now, packets: 0 }
+    /// Nothing yet, at this time and with so many packets received.
+    pub(super) fn new(now: Instant, packets: u64) -> Gather {
+        Gather { phase: Phase::Counting, turns: TURNS, since: now, packets }
     }
 
     /// A turn has ended that began at `now`; so many packets were received so far.
@@ -90,7 +91,7 @@ mod tests {
     /// without a pause and with one. Returns how many pauses there were.
     fn pauses(turns: u32, without: (u64, u64), paused: (u64, u64)) -> u32 {
         let mut now = Instant::from_nanos(1);
-        let (mut gather, mut packets, mut pauses) = (Gather::new(now), 0, 0);
+        let (mut gather, mut packets, mut pauses) = (Gather::new(now, 0), 0, 0);
         for _ in 0..turns {
             let pause = gather.pause().is_some();
             let (apart, more) = if pause { paused } else { without };
@@ -124,7 +125,7 @@ mod tests {
     #[test]
     fn a_load_that_ends_ends_the_pauses() {
         let mut now = Instant::from_nanos(1);
-        let (mut gather, mut packets) = (Gather::new(now), 0);
+        let (mut gather, mut packets) = (Gather::new(now, 0), 0);
         while gather.pause().is_none() {
             (now, packets) = (now + Duration::from_micros(20), packets + 5);
             gather.turn(now, packets);

@@ -2,9 +2,11 @@
 
 mod accept;
 mod bus;
+mod crew;
 mod facts;
 mod gather;
 mod links;
+mod load;
 mod local;
 #[cfg(all(test, loom))]
 mod models;
@@ -13,7 +15,6 @@ mod shard;
 
 use core::time::Duration;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -34,6 +35,7 @@ use crate::log::Level;
 use crate::store::{DiskStore, Durability, Persistence, Wake};
 use accept::Doors;
 use bus::{Bus, Note};
+use crew::{Crew, Dismissal, Worker};
 pub use options::{BrokerError, BrokerOptions, HooksFactory};
 use shard::{ShardLoop, WAKER};
 
@@ -123,42 +125,37 @@ impl Broker {
         let tls = options.listeners.iter().filter_map(|listener| listener.tls.clone()).collect();
         let threads = Mutex::new(Vec::new());
         let broker = Broker { bus, addresses, schemes, tls, guard, threads };
-        // From here on, dropping the broker stops the threads that have started.
+        let mut loops = Vec::new();
         for (shard, (poll, acceptors)) in machines.into_iter().zip(polls.into_iter().zip(acceptors))
         {
-            let doors = Doors::new(acceptors, &poll, broker.bus.log.clone())?;
-            broker.spawn(shard, stores.next(), poll, doors)?;
+            let (which, bus) = (shard.id(), broker.bus.clone());
+            let doors = Doors::new(acceptors, &poll, bus.log.clone())?;
+            loops.push(Box::new(ShardLoop::new(which, bus, shard, stores.next(), poll, doors)));
         }
+        // Dropped by whoever has it last, here if a thread cannot be started.
+        let dismissal = Dismissal(Arc::new(Crew::new(shards)));
+        for number in 1..shards {
+            broker.spawn(number, &dismissal.0, Worker::help)?;
+        }
+        let crew = dismissal.0.clone();
+        broker.spawn(0, &crew, move |worker| {
+            worker.lead(loops);
+            drop(dismissal);
+        })?;
         Ok(broker)
     }
 
     fn spawn(
         &self,
-        shard: Shard,
-        store: Option<Box<dyn Store>>,
-        poll: Poll,
-        doors: Doors,
+        number: u16,
+        crew: &Arc<Crew>,
+        work: impl FnOnce(Worker) + Send + 'static,
     ) -> Result<(), BrokerError> {
-        let (bus, which) = (self.bus.clone(), shard.id());
-        let name = format!("mqtt-shard-{}", which.0);
+        let (bus, crew) = (self.bus.clone(), crew.clone());
         self.bus.thread_begins();
+        let name = format!("mqtt-broker-{number}");
         let spawned = thread::Builder::new().name(name).spawn(move || {
-            bus.inbox(which).own();
-            let mut shard = ShardLoop::new(which, bus.clone(), shard, store, poll, doors);
-            // A panic can only come from a hook or from a fault of ours. The other shards could
-            // not reach this one's sessions any more, so the broker stops, and says so.
-            match catch_unwind(AssertUnwindSafe(|| shard.run())) {
-                Ok(Ok(())) => {}
-                Ok(Err(error)) => bus.fail(which, format_args!("{error}")),
-                Err(_) => bus.fail(which, format_args!("it panicked")),
-            }
-            bus.quiesced(which);
-            // What callbacks do with their last events is theirs: they may panic again.
-            let _ = catch_unwind(AssertUnwindSafe(|| {
-                bus.inbox(which).close().into_iter().for_each(Note::give_up);
-                shard.locals.abandon();
-                drop(shard);
-            }));
+            work(Worker::new(number, bus.clone(), crew));
             bus.thread_ends();
         });
         match spawned {

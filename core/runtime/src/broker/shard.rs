@@ -1,7 +1,6 @@
-//! The loop of one shard's thread.
+//! One shard and its sockets: what the thread that serves it does for it.
 //!
-//! A turn: let more gather, if that pays; take the inbox; wait; note which sockets are ready;
-//! accept; read each ready link once, up to so many bytes in all; exchange messages with the other
+//! A turn: take the inbox; wait; note which sockets are ready; do what the notes say; accept; read each ready link once, up to so many bytes in all; exchange messages with the other
 //! shards; then, until the shard has nothing left, do what it says and write each link that has
 //! something, all that gathered for it in one call. A link that has more to read is read again in
 //! the next turn, after the others. When much has gathered for a link, it is written in between.
@@ -10,7 +9,6 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::thread;
 
 use libmqtt_engine::Instant;
 use libmqtt_engine::broker::{BrokerOutput, Closed, LinkId, LinkInfo, Moved, Shard, ShardId};
@@ -21,7 +19,6 @@ use libmqtt_net::{Link, Poll};
 use super::accept::Doors;
 use super::bus::{Bus, Note};
 use super::facts::{Place, info};
-use super::gather::Gather;
 use super::links::{Links, Port};
 use super::local::Locals;
 use crate::log::Level;
@@ -74,7 +71,10 @@ pub(super) struct ShardLoop {
     /// Links that have had their share of this turn.
     write_later: Vec<LinkId>,
     notes: Vec<Note>,
-    gather: Gather,
+    /// Its poll may have something to report.
+    pub(super) reported: bool,
+    /// Shards that other threads offer to the one that serves this.
+    pub(super) offered: Vec<ShardId>,
     phase: Phase,
     /// The store has said that it fails.
     store_fails: bool,
@@ -89,7 +89,6 @@ impl ShardLoop {
         poll: Poll,
         doors: Doors,
     ) -> ShardLoop {
-        let now = bus.clock.now();
         ShardLoop {
             which,
             bus,
@@ -105,37 +104,53 @@ impl ShardLoop {
             to_write: Vec::new(),
             write_later: Vec::new(),
             notes: Vec::new(),
-            gather: Gather::new(now),
+            reported: false,
+            offered: Vec::new(),
             phase: Phase::Running,
             store_fails: false,
         }
     }
 
-    /// Runs until the broker has stopped.
-    pub(super) fn run(&mut self) -> io::Result<()> {
-        while self.phase != Phase::Over {
-            self.turn()?;
+    /// Whether the broker has stopped.
+    pub(super) fn is_over(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// Whether it has something to do, whatever comes.
+    pub(super) fn is_busy(&self) -> bool {
+        self.reported
+            || !self.write_later.is_empty()
+            || (self.reads()
+                && (!self.to_read.is_empty() || self.doors.any_ready() || self.locals.any_ready()))
+    }
+
+    /// Takes what came into the inbox; whether there is something. If not, and the thread
+    /// `may_sleep`, what comes will wake it.
+    pub(super) fn look(&mut self, may_sleep: bool) -> bool {
+        let inbox = self.bus.inbox(self.which);
+        if self.notes.is_empty() && !inbox.is_asleep() {
+            inbox.take(&mut self.notes, may_sleep);
         }
+        !self.notes.is_empty()
+    }
+
+    /// Waits for its sockets and its inbox.
+    pub(super) fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        self.poll.wait(timeout)?;
+        self.reported = self.poll.has_more();
+        self.bus.inbox(self.which).awake();
+        self.note_ready();
         Ok(())
     }
 
-    fn turn(&mut self) -> io::Result<()> {
-        let reads = self.reads();
-        let busy = !self.write_later.is_empty()
-            || (reads
-                && (!self.to_read.is_empty() || self.doors.any_ready() || self.locals.any_ready()));
-        if !busy && let Some(pause) = self.gather.pause() {
-            thread::sleep(pause);
-        }
+    /// Has `poll` report under `key` when a wait would find something.
+    pub(super) fn watched_by(&self, poll: &Poll, key: usize) -> io::Result<()> {
+        poll.watch(&self.poll, key)
+    }
+
+    /// Does what there is to do.
+    pub(super) fn turn(&mut self, now: Instant) {
         let mut notes = core::mem::take(&mut self.notes);
-        let bus = self.bus.clone();
-        bus.inbox(self.which).take(&mut notes, !busy);
-        let timeout =
-            if busy || !notes.is_empty() { Some(Duration::ZERO) } else { self.patience() };
-        self.poll.wait(timeout)?;
-        bus.inbox(self.which).awake();
-        let now = bus.clock.now();
-        self.note_ready();
         for note in notes.drain(..) {
             self.take_note(now, note);
         }
@@ -153,9 +168,7 @@ impl ShardLoop {
         self.to_write.append(&mut self.write_later);
         self.settle(now);
         self.serve_locals(now);
-        self.gather.turn(now, self.shard.packets_received());
         self.advance_phase(now);
-        Ok(())
     }
 
     /// Hands over what this turn's reads have for other shards, and takes what they have: what is
@@ -177,16 +190,20 @@ impl ShardLoop {
         self.phase == Phase::Running && !self.bus.is_congested()
     }
 
-    /// How long to sleep; none: until something comes.
-    fn patience(&self) -> Option<Duration> {
+    /// When it has something to do, if nothing comes before.
+    pub(super) fn until(&self) -> Option<Instant> {
         let phase_ends = match self.phase {
             Phase::Quiescing(until) | Phase::Finishing(until) => Some(until),
             Phase::Running | Phase::Over => None,
         };
         let until =
             [self.shard.poll_timeout(), self.doors.until(), self.locals.until(), phase_ends];
-        let now = self.bus.clock.now();
-        let patience = until.into_iter().flatten().min().map(|until| until.since(now));
+        until.into_iter().flatten().min()
+    }
+
+    /// How long to sleep from now; none: until something comes.
+    pub(super) fn patience(&self, now: Instant) -> Option<Duration> {
+        let patience = self.until().map(|until| until.since(now));
         if self.phase == Phase::Running && !self.reads() {
             return Some(patience.map_or(CONGESTED, |patience| patience.min(CONGESTED)));
         }
@@ -246,6 +263,7 @@ impl ShardLoop {
                 self.settle(now);
                 self.bus.quiesced(self.which);
             }
+            Note::Offered(which) => self.offered.push(which),
             Note::Finish => {
                 if let Phase::Quiescing(until) = self.phase {
                     self.phase = Phase::Finishing(until);
