@@ -162,7 +162,9 @@ impl Bus {
         let result = if before >= PUBLISH_BYTES_MAX {
             Err(BrokerError::Busy)
         } else {
-            lane.inbox.push_quietly(Note::Publish(message.clone())).map_err(|_| BrokerError::Stopped)
+            lane.inbox
+                .push_quietly(Note::Publish(message.clone()))
+                .map_err(|_| BrokerError::Stopped)
         };
         if result.is_err() {
             lane.publish_bytes.fetch_sub(size, Ordering::Relaxed);

@@ -99,7 +99,7 @@ pub(super) struct Crew {
 }
 
 struct Place {
-    seat: Seat<Box<ShardLoop>>,
+    seat: Seat<ShardLoop>,
     /// The share of its time that the thread worked last, in thousandths.
     share: AtomicUsize,
 }
@@ -110,7 +110,7 @@ impl Crew {
         Crew { places: (0..threads).map(place).collect() }
     }
 
-    fn seat(&self, which: ShardId) -> &Seat<Box<ShardLoop>> {
+    fn seat(&self, which: ShardId) -> &Seat<ShardLoop> {
         &self.places[usize::from(which.0)].seat
     }
 
@@ -139,7 +139,7 @@ pub(super) struct Worker {
     number: u16,
     bus: Arc<Bus>,
     crew: Arc<Crew>,
-    shards: Vec<Box<ShardLoop>>,
+    shards: Vec<ShardLoop>,
     /// Waits for the polls of several shards.
     poll: Option<Poll>,
     /// Which of them has its turn.
@@ -156,7 +156,7 @@ impl Worker {
     }
 
     /// The first thread: begins with all shards, and ends with the last it has.
-    pub(super) fn lead(mut self, shards: Vec<Box<ShardLoop>>) {
+    pub(super) fn lead(mut self, shards: Vec<ShardLoop>) {
         for shard in shards {
             self.adopt(shard);
         }
@@ -194,7 +194,7 @@ impl Worker {
         self.regroup();
     }
 
-    fn end(&mut self, mut shard: Box<ShardLoop>) {
+    fn end(&mut self, mut shard: ShardLoop) {
         let bus = &self.bus;
         bus.quiesced(shard.which);
         // What callbacks do with their last events is theirs: they may panic again.
@@ -314,10 +314,7 @@ impl Worker {
         }
         if several && self.load.is_much(share) {
             self.part();
-        } else if self.number != 0
-            && self.is_apart()
-            && self.load.is_little(now, self.crew.sum())
-        {
+        } else if self.number != 0 && self.is_apart() && self.load.is_little(now, self.crew.sum()) {
             self.offer();
         }
     }
@@ -327,7 +324,7 @@ impl Worker {
         place.share.store(share as usize, Ordering::Relaxed);
     }
 
-    fn adopt(&mut self, mut shard: Box<ShardLoop>) {
+    fn adopt(&mut self, mut shard: ShardLoop) {
         self.bus.inbox(shard.which).own();
         shard.reported = true;
         self.shards.push(shard);
@@ -383,6 +380,6 @@ impl Worker {
 }
 
 /// The packets that these shards have received.
-fn packets(shards: &[Box<ShardLoop>]) -> u64 {
+fn packets(shards: &[ShardLoop]) -> u64 {
     shards.iter().map(|shard| shard.shard.packets_received()).sum()
 }

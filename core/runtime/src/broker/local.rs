@@ -1,8 +1,8 @@
 //! Clients within the process: an engine's client joined to a shard by memory.
 //!
-//! Such a client lives on the thread of the shard that is its session's home, and moves there like
+//! Such a client lives with the shard that is its session's home, and moves there like
 //! any other link. Its bytes go from one machine to the other without a socket; its callbacks are
-//! called on the shard's thread, with the shard at rest.
+//! called on the thread that serves the shard, with the shard at rest.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ struct Local {
     reads: bool,
 }
 
-/// The clients on a shard's thread.
+/// The clients that a shard has within the process.
 #[derive(Default)]
 pub(super) struct Locals {
     clients: Slab<Local>,

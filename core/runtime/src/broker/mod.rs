@@ -47,7 +47,8 @@ const GRACE: Duration = Duration::from_secs(1);
 /// A frame of WebSocket may have several packets, so it may be so large however small these must be.
 const FRAME_MAX_LEAST: u64 = 64 * 1024;
 
-/// A broker that runs: one thread per shard, until it is stopped or dropped.
+/// A broker that runs, until it is stopped or dropped: one thread serves all shards while there is
+/// little to do, each has its own when there is much.
 ///
 /// Every method may be called from any thread, also inside hooks.
 pub struct Broker {
@@ -130,7 +131,7 @@ impl Broker {
         {
             let (which, bus) = (shard.id(), broker.bus.clone());
             let doors = Doors::new(acceptors, &poll, bus.log.clone())?;
-            loops.push(Box::new(ShardLoop::new(which, bus, shard, stores.next(), poll, doors)));
+            loops.push(ShardLoop::new(which, bus, shard, stores.next(), poll, doors));
         }
         // Dropped by whoever has it last, here if a thread cannot be started.
         let dismissal = Dismissal(Arc::new(Crew::new(shards)));
@@ -198,7 +199,7 @@ impl Broker {
     }
 
     /// A client within the process: joined to the broker by memory, with a full session and no
-    /// socket. Its servers are not looked at; its callbacks are called on a shard's thread and
+    /// socket. Its servers are not looked at; its callbacks are called on a thread of the broker and
     /// must not block. It does nothing yet: `connect` or `start` it.
     pub fn client(&self, options: ClientOptions) -> Result<Client, BrokerError> {
         let mut config = options.config;

@@ -19,7 +19,8 @@ use crate::client::{KeeperError, tls_config_status};
 use crate::{Log, Persistence, Status};
 
 /// Makes the hooks of each shard, on the thread that starts the broker. Each shard's hooks are
-/// called on that shard's thread alone; what they share is theirs to guard.
+/// called by one thread at a time, which may also serve other shards and may change; what they
+/// share is theirs to guard.
 pub type HooksFactory = Arc<dyn Fn(Answers) -> Box<dyn Hooks> + Send + Sync>;
 
 /// What [`Broker::start`](super::Broker::start) needs to know.
@@ -33,7 +34,7 @@ pub struct BrokerOptions {
     pub config: BrokerConfig,
     /// Where to listen. May be empty: then there are only clients within the process.
     pub listeners: Vec<Listener>,
-    /// Shards, each with its thread: 1 to 128; none: as many as there are cores.
+    /// Shards, each with its thread when there is much to do: 1 to 128; none: as many as there are cores.
     pub shards: Option<u16>,
     /// Who gets in and what is allowed: asked first.
     pub policy: Policy,
