@@ -4,9 +4,10 @@ mod common;
 
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
-use std::thread;
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 use common::{Bare, SOON, broker, connect_packet, options, publish_packet};
@@ -280,4 +281,73 @@ fn acknowledged_messages_survive_neighbours_that_come_and_go() {
         steady.send(&Packet::Publish(publish_packet("t", b"x", QoS::AtLeastOnce)));
         steady.expect(|packet| matches!(packet, Packet::Ack(_)));
     }
+}
+
+/// Tells which thread serves each shard, and works for each message.
+struct Working {
+    shard: usize,
+    seen: Arc<Mutex<[Option<ThreadId>; 2]>>,
+    micros: Arc<AtomicU64>,
+}
+
+impl Hooks for Working {
+    fn published(&mut self, _: Option<&ClientInfo>, _: &Publish<'_>) {
+        self.seen.lock().unwrap()[self.shard] = Some(thread::current().id());
+        pass(Duration::from_micros(self.micros.load(Ordering::Relaxed)));
+    }
+}
+
+fn pass(time: Duration) {
+    let began = Instant::now();
+    while began.elapsed() < time {
+        thread::yield_now();
+    }
+}
+
+#[test]
+fn shards_have_one_thread_while_there_is_little_to_do_and_several_when_there_is_much() {
+    let (seen, micros) = (Arc::new(Mutex::new([None; 2])), Arc::new(AtomicU64::new(0)));
+    let (their_seen, their_micros) = (seen.clone(), micros.clone());
+    let broker = Broker::start(BrokerOptions {
+        hooks: Some(Arc::new(move |answers| {
+            let (seen, micros) = (their_seen.clone(), their_micros.clone());
+            Box::new(Working { shard: usize::from(answers.shard().0), seen, micros })
+        })),
+        ..options(2)
+    })
+    .unwrap();
+    let mut receiver = Bare::connect(&broker, "receiver", Version::V311);
+    receiver.subscribe("#", QoS::AtMostOnce);
+    // Each publishes what the receiver gets, until both shards were seen.
+    let mut senders = Vec::new();
+    let mut number = 0u32;
+    let mut publish = |senders: &mut [Bare]| {
+        for sender in &mut *senders {
+            number += 1;
+            sender.publish("x", &number.to_be_bytes());
+            assert_eq!(receiver.message().1, number.to_be_bytes());
+        }
+    };
+    while seen.lock().unwrap().iter().any(Option::is_none) {
+        senders.push(Bare::connect(&broker, &format!("sender{}", senders.len()), Version::V311));
+        publish(&mut senders);
+    }
+    for work in [0, 3000, 0, 3000] {
+        micros.store(work, Ordering::Relaxed);
+        let began = Instant::now();
+        loop {
+            publish(&mut senders);
+            let [one, other] = *seen.lock().unwrap();
+            if (one != other) == (work > 0) {
+                break;
+            }
+            assert!(began.elapsed() < SOON, "it stays at {:?}", (one, other));
+            if work == 0 {
+                pass(Duration::from_millis(20));
+            }
+        }
+    }
+    // It ends, however its shards are spread.
+    broker.stop(SOON);
+    assert!(!broker.is_running());
 }
