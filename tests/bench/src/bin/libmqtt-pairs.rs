@@ -3,10 +3,12 @@
 //!
 //! `libmqtt-pairs --port P [--pairs 100] [--window 64] [--batch 16] [--seconds 3] [--away]`
 //!
-//! Each publisher has `window` messages of 64 bytes in flight at most, and sends a batch when there
-//! is room for one. With `--away` the subscribers leave before the first message. The result is a
-//! line of JSON: `acknowledged_per_s`, `ack_p50_us` and `ack_p99_us` (from sending to PUBACK), and
-//! `correct`: each acknowledgement and, unless they are away, each message came once and in order.
+//! Each pair has at most `window` messages of 64 bytes that are not acknowledged or not received,
+//! and sends a batch when there is room for one: nothing piles up. With `--away` the subscribers
+//! leave before the first message, and all piles up. The result is a line of JSON: how many were
+//! `sent` and `received`, `acknowledged_per_s`, `ack_p50_us` and `ack_p99_us` (from sending to
+//! PUBACK), and `correct`: each acknowledgement and, unless they are away, each message came once
+//! and in order.
 #![forbid(unsafe_code)]
 
 use std::collections::VecDeque;
@@ -179,9 +181,17 @@ impl Pair {
         })
     }
 
+    /// What is not acknowledged or not received.
+    fn in_flight(&self) -> usize {
+        match self.subscriber {
+            Some(_) => self.since.len().max((self.sent.saturating_sub(self.received)) as usize),
+            None => self.since.len(),
+        }
+    }
+
     /// Sends as many batches as the window has room for.
     fn publish(&mut self, plan: &Plan) -> io::Result<()> {
-        while plan.window - self.since.len() >= plan.batch {
+        while plan.window - self.in_flight() >= plan.batch {
             let now = Instant::now();
             for _ in 0..plan.batch {
                 let mut payload = [0; PAYLOAD];
@@ -230,7 +240,7 @@ impl Pair {
     }
 
     fn is_over(&self) -> bool {
-        self.since.is_empty() && (self.subscriber.is_none() || self.received == self.sent)
+        self.in_flight() == 0
     }
 }
 
@@ -261,13 +271,13 @@ fn run(plan: &Plan) -> io::Result<()> {
             let pair = &mut pairs[event.token().0 / 2];
             if event.token().0 % 2 == 1 {
                 pair.take_messages()?;
-                continue;
+            } else {
+                pair.take_acknowledgements(|took| {
+                    if (begun..ended).contains(&now) {
+                        times.push(took.as_micros() as u32);
+                    }
+                })?;
             }
-            pair.take_acknowledgements(|took| {
-                if (begun..ended).contains(&now) {
-                    times.push(took.as_micros() as u32);
-                }
-            })?;
             if now < ended {
                 pair.publish(plan)?;
             } else {
@@ -279,8 +289,11 @@ fn run(plan: &Plan) -> io::Result<()> {
     let rate = times.len() as f64 / plan.span.as_secs_f64();
     times.sort_unstable();
     let percentile = |share: usize| times.get(times.len() * share / 100).copied().unwrap_or(0);
+    let (sent, received) = pairs
+        .iter()
+        .fold((0, 0), |(sent, received), pair| (sent + pair.sent, received + pair.received));
     println!(
-        "{{\"acknowledged_per_s\": {rate:.0}, \"ack_p50_us\": {}, \"ack_p99_us\": {}, \
+        "{{\"sent\": {sent}, \"received\": {received}, \"acknowledged_per_s\": {rate:.0}, \"ack_p50_us\": {}, \"ack_p99_us\": {}, \
          \"correct\": {correct}}}",
         percentile(50),
         percentile(99)
