@@ -90,8 +90,10 @@ impl Client {
     }
 
     /// Command: ends everything at once, without DISCONNECT: the server publishes the will.
-    /// Every token that is left is abandoned.
+    /// Every token that is left is abandoned, and the program is handed what it would have been
+    /// when that is stored.
     pub fn close(&mut self, now: Instant) {
+        self.hand_over();
         match self.state {
             State::Idle => self.abandon(now),
             State::Waiting { .. } => self.end(now, Cause::Requested, false),
@@ -163,7 +165,6 @@ impl Client {
     /// Nothing more will be tried: abandons every operation, and the Session unless it outlives
     /// the connection. What is stored stays so, for the next connection.
     pub(super) fn abandon(&mut self, now: Instant) {
-        self.hand_over();
         for token in self.queue.abandon() {
             self.finish(token, Outcome::Abandoned);
         }

@@ -287,8 +287,8 @@ fn a_message_that_is_held_is_not_lost_with_the_end_of_the_client() {
     client.send(&publish("t", "a", Q2, 7));
     let now = client.now;
     client.client.close(now);
-    client.closed();
     assert_eq!(client.payload(), "a");
+    client.closed();
 }
 
 #[test]
