@@ -90,5 +90,6 @@ def test_memory_is_where_it_was_after_10000_connections(broker, broker_of_its_ow
     before = resident(own.pid)
     come_and_go(own, 10000)
     assert resident(own.pid) - before < MEMORY_BOUND
-    assert len(os.listdir(f"/proc/{own.pid}/fd")) == files
+    # Our shards have one more while they share a thread.
+    assert len(os.listdir(f"/proc/{own.pid}/fd")) <= files + 1
     assert own.stop()[0] == 0
