@@ -1458,7 +1458,8 @@ mqtt_status mqtt_client_publish_wait(struct mqtt_client *client,
 
 /*
  Waits for at most `timeout_ms` until all that was published before at QoS 1 and 2 is on disk in
- the client's `data_directory`, and so will be sent whatever becomes of this process.
+ the client's `data_directory`, and so will be sent whatever becomes of this process; and what was
+ acknowledged by the program at QoS 2, and so does not come again.
 
  Returns `MQTT_STATUS_BAD_STATE` without a `data_directory`, `MQTT_STATUS_STORAGE_FAILED` when
  nothing can be stored, `MQTT_STATUS_TIMED_OUT`, `MQTT_STATUS_WOULD_DEADLOCK` in a callback;
