@@ -24,7 +24,7 @@ const HUNG: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Peers of each kind at each listener.
 const PEERS: usize = 10;
-/// What may be in use more after a second round of everything.
+/// What may be in use more after each further round of everything.
 const GROWTH_MAX: usize = 4 * 1024 * 1024;
 
 #[test]
@@ -48,9 +48,13 @@ fn who_does_not_get_through_a_handshake_harms_nobody() {
             .collect();
         let attacks = scope.spawn(|| {
             attack(&addresses, &tried);
-            let before = resident();
-            attack(&addresses, &tried);
-            resident().saturating_sub(before)
+            // A thread that is busy for the first time takes its share once; a leak is in each round.
+            let round = |_| {
+                let before = resident();
+                attack(&addresses, &tried);
+                resident().saturating_sub(before)
+            };
+            (0..2).map(round).min().unwrap_or(0)
         });
         let growth = attacks.join();
         over.store(true, Ordering::Relaxed);
