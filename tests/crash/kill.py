@@ -90,7 +90,15 @@ class Publisher:
         self.name, self.qos = name, qos
         self.next, self.acked, self.waiting = 0, set(), {}
         self.client = client(name, version)
+        # paho-mqtt sends what is published between its connection and CONNACK before what it has
+        # to send again: nothing new until something of that is acknowledged.
+        self.again = False
+        self.client.on_disconnect = lambda *_: self.hold(True)
+        self.client.on_publish = lambda *_: self.hold(False)
         connect(self.client, port)
+
+    def hold(self, again):
+        self.again = again
 
     def collect(self):
         """How many messages wait for their acknowledgement."""
@@ -102,7 +110,8 @@ class Publisher:
 
     def publish(self, until):
         while time.monotonic() < until:
-            if self.collect() < AHEAD:
+            waiting = self.collect()
+            if waiting < AHEAD and not (self.again and waiting):
                 payload = f"{self.name} {self.next}"
                 info = self.client.publish(f"load/{self.name}", payload, self.qos)
                 info.rc = MQTTErrorCode.MQTT_ERR_SUCCESS  # paho has queued it, connected or not
