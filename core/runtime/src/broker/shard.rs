@@ -1,9 +1,10 @@
 //! One shard and its sockets: what the thread that serves it does for it.
 //!
-//! A turn: take the inbox; wait; note which sockets are ready; do what the notes say; accept; read each ready link once, up to so many bytes in all; exchange messages with the other
-//! shards; then, until the shard has nothing left, do what it says and write each link that has
-//! something, all that gathered for it in one call. A link that has more to read is read again in
-//! the next turn, after the others. When much has gathered for a link, it is written in between.
+//! A turn: take the inbox; wait; note which sockets are ready; do what the notes say; accept; read
+//! each ready link once, up to so many bytes in all; exchange messages with the other shards; then,
+//! until the shard has nothing left, do what it says and write each link that has something, all
+//! that gathered for it in one call. A link that has more to read is read again in the next turn,
+//! after the others. When much has gathered for a link, it is written in between.
 
 use core::time::Duration;
 use std::collections::VecDeque;
