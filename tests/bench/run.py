@@ -6,14 +6,16 @@ MQLOAD=/path/to/generator tests/bench/run.py [--reps 3] [--only fanin,pairs] [--
 
 import argparse
 import json
+import os
+import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "interop"))
 
-import load
 from brokers import Broker, free
 from pki import Pki
 
@@ -72,6 +74,28 @@ BROKERS = {
 }
 
 
+def find_generator():
+    """The generator's path; ends the program without one."""
+    path = os.environ.get("MQLOAD")
+    if not path or not shutil.which(path):
+        sys.exit("set MQLOAD to a load generator; tests/bench/README.md says what it must do")
+    return path
+
+
+def run_load(generator, broker, arguments, span):
+    """The result of one run on a broker, which ends with it."""
+    try:
+        where = ["--port", str(broker.port), "--pid", str(broker.pid), "--json", *span]
+        command = [generator, *arguments.split(), *where]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    finally:
+        broker.stop()
+    lines = done.stdout.strip().splitlines()
+    if not lines:
+        sys.exit(f"{' '.join(command)}: {done.stderr.strip() or 'no output'}")
+    return json.loads(lines[-1])
+
+
 def measure(generator, name, arguments, span, pki):
     """One run on a broker of its own."""
     kind, directives = BROKERS[name]
@@ -85,7 +109,7 @@ def measure(generator, name, arguments, span, pki):
             # 2.0.11 does not start with WebSocket alone.
             transport += [f"listener {free()} 127.0.0.1"]
     broker = Broker(kind, *directives, *transport)
-    return load.run(generator, broker, arguments, span)
+    return run_load(generator, broker, arguments, span)
 
 
 def main():
@@ -95,7 +119,7 @@ def main():
     parser.add_argument("--duration", default="3", help="seconds that are measured")
     parser.add_argument("--json", help="append every run's result to this file")
     args = parser.parse_args()
-    generator = load.generator()
+    generator = find_generator()
     words = [w for w in args.only.split(",") if w]
     wanted = [n for n in SCENARIOS if not words or any(w in n for w in words)]
     # What is wanted of one scenario may be several figures of the same runs.
