@@ -67,7 +67,7 @@ impl World<'_> {
         }
         self.note(What::ClientPowerLost { actor });
         if let Some(conn) = self.current[actor].take() {
-            self.cut(conn);
+            self.break_off(conn);
             self.let_go(conn);
             if matches!(self.conns[conn].home, Home::Nowhere) {
                 self.conns[conn].home = Home::Closed;
@@ -239,13 +239,13 @@ impl World<'_> {
 
     /// The client drops its end; the broker may never hear of it.
     pub(crate) fn abandon(&mut self, conn: ConnId) {
-        self.cut(conn);
+        self.break_off(conn);
         self.client_lost(conn);
     }
 
     /// The client's end is gone: the broker hears of it later or never, and perhaps not what is on
     /// its way.
-    fn cut(&mut self, conn: ConnId) {
+    fn break_off(&mut self, conn: ConnId) {
         if self.rng.chance(70) {
             let wait = self.rng.micros(0, 3_000_000);
             self.at(wait, Event::Told(conn, Way::Up));
